@@ -1,0 +1,116 @@
+"""A data set as its files say, in one form whatever the format: records of pictures with their annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from numpy import int32
+from numpy.typing import NDArray
+
+from ocellus.labels import LabelMap, Skeleton
+from ocellus.values.rings import Ring
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Annotation:
+    """One annotated object, in pixels of the picture as displayed; read, not yet checked.
+
+    Args:
+        label: index into the data set's class names; -1 where the file names a class that it does not define.
+        box: x1, y1, x2, y2, 0-based and exclusive; None where only a shape is given.
+        rings: the polygons it was drawn as, or None.
+        parts: how the rings make a mask: "union" (COCO: parts that may overlap) or "odd" (a ring inside another
+            is a hole).
+        counts: run lengths of its mask, or None; `run_size` is the (H, W) they are of.
+        keypoints: K points of x, y, visibility, or None.
+        crowd: a region that holds many objects.
+        area: pixels, as annotated, or None.
+        source: where it stands, for messages: "annotation 17", "line 3".
+    """
+
+    label: int
+    box: tuple[float, float, float, float] | None = None
+    rings: tuple[Ring, ...] | None = None
+    parts: str = "odd"
+    counts: NDArray[int32] | None = None
+    run_size: tuple[int, int] | None = None
+    keypoints: tuple[tuple[float, float, float], ...] | None = None
+    crowd: bool = False
+    area: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Record:
+    """One picture of a data set and what is annotated in it.
+
+    Args:
+        image: the picture's file, which may turn out to be missing or broken.
+        name: its name within the data set, "train/0001.jpg".
+        size: (H, W) as annotated, or None where the format does not say.
+        annotations: the objects.
+        source: the file that annotates it.
+        image_id: the number the format gives it, where it does.
+    """
+
+    image: Path
+    name: str
+    size: tuple[int, int] | None = None
+    annotations: tuple[Annotation, ...] = ()
+    source: str = ""
+    image_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something wrong with a data set.
+
+    Args:
+        severity: "refuse" (training would go wrong) or "warn".
+        kind: a word to search and to sort by: "box-outside", "image-missing".
+        file: the file at fault.
+        where: the place in it: "annotation 17", "line 3".
+        value: what stands there.
+        message: what is wrong and how to mend it.
+    """
+
+    severity: str
+    kind: str
+    file: str
+    where: str = ""
+    value: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset:
+    """Pictures with annotations, by split.
+
+    Args:
+        root: the folder or file that was read.
+        format: coco, voc, yolo, labelme, masks or images.
+        labels: the class names.
+        splits: records of each split; "train", "val", and others as the format names them.
+        skeleton: of the keypoints, where there are any.
+        findings: what the reader could not make sense of and left out.
+        split_rule: one sentence on where the splits come from.
+    """
+
+    root: Path
+    format: str
+    labels: LabelMap
+    splits: dict[str, tuple[Record, ...]]
+    skeleton: Skeleton | None = None
+    findings: tuple[Finding, ...] = field(default=())
+    split_rule: str = ""
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Every record with the name of its split."""
+        for split, records in self.splits.items():
+            for record in records:
+                yield split, record
+
+    def __len__(self) -> int:
+        return sum(len(records) for records in self.splits.values())

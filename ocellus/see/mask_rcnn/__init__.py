@@ -1,0 +1,7 @@
+"""Mask R-CNN (He 2017): a region proposal network, RoIAlign, and a branch each for box, mask and keypoints."""
+
+from ocellus.catalog import lazy
+from ocellus.see.mask_rcnn.config import FIT, PAPER, PREPROCESSING, TINY, Config, Train
+
+__all__ = ["FIT", "PAPER", "PREPROCESSING", "TINY", "Config", "Recipe", "Train", "build", "import_state", "predict"]
+__getattr__ = lazy(__name__, build="model", predict="inference", import_state="convert", Recipe="recipe")

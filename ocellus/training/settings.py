@@ -1,0 +1,53 @@
+"""The settings of a run that every system shares. Standard library only: help and forms are instant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How long, how fast and on what to train. A system's own defaults are the constant FIT of its config."""
+
+    steps: int = 0
+    """Optimizer steps to train for; 0: as many as --epochs says."""
+    epochs: float = 12.0
+    """Passes over the training pictures, where --steps is 0."""
+    batch_size: int = 4
+    """Pictures in a batch, on each device."""
+    accumulate: int = 1
+    """Batches whose gradients are added up before an optimizer step."""
+    optimizer: str = "adamw"
+    """adamw or sgd (momentum 0.9)."""
+    learning_rate: float = 1e-3
+    """Peak learning rate."""
+    backbone_rate: float = 1.0
+    """Learning rate of the backbone as a share of --learning-rate; below 1 for pretrained weights."""
+    layer_decay: float = 1.0
+    """Factor on the learning rate from each backbone stage to the one before it; 1: the same for all."""
+    weight_decay: float = 1e-4
+    """Weight decay of weights with two or more dimensions; norms and biases have none."""
+    schedule: str = "cosine"
+    """cosine, multistep (times 0.1 after 2/3 and 8/9 of the run) or constant, after the warm-up."""
+    warmup_steps: int = 100
+    """Steps over which the learning rate rises linearly from 1/1000 of its peak."""
+    clip: float = 10.0
+    """Largest norm of the gradient, larger ones are scaled down; 0: no clipping."""
+    ema: float = 0.0
+    """Decay of an exponential moving average of the weights, which is then what is validated and kept; 0: none."""
+    precision: str = "auto"
+    """32, bf16, or auto: bf16 where the device multiplies it in hardware."""
+    device: str = "auto"
+    """auto, cpu, cuda or mps."""
+    workers: int = 0
+    """Processes that read and augment pictures; 0: the main process does."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    deterministic: bool = False
+    """Only deterministic algorithms: two runs on the same machine give the same bits."""
+    validate_every: int = 0
+    """Steps between validations; 0: after each epoch."""
+    patience: int = 0
+    """Validations without improvement after which training stops early; 0: never."""
+    log_every: int = 10
+    """Steps between lines of metrics.jsonl and TensorBoard."""

@@ -1,0 +1,65 @@
+"""How values show themselves in a notebook: one inline SVG, no script, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+import colorsys
+import io
+from html import escape
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from ocellus.values.instances import Instances
+    from ocellus.values.picture import Picture
+
+
+def color(index: int) -> tuple[int, int, int]:
+    """RGB 0..255 of a class: hues a golden angle apart, so that neighbours differ."""
+    red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def picture_uri(picture: Picture) -> str:
+    """A data URI of the picture as JPEG."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture.pixels.permute(1, 2, 0).cpu().numpy()).save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def svg(size: tuple[int, int], body: str, picture: Picture | None) -> str:
+    height, width = size
+    if picture is not None:
+        back = f'<image href="{picture_uri(picture)}" width="{width}" height="{height}"/>'
+    else:
+        back = f'<rect width="{width}" height="{height}" fill="#222"/>'
+    style = f"max-width:100%;width:{min(width, 900)}px"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{style}">{back}{body}</svg>'
+
+
+def picture_html(picture: Picture) -> str:
+    return svg(picture.size, "", picture)
+
+
+def instances_html(instances: Instances) -> str:
+    parts = []
+    thickness = max(instances.size) / 500
+    for index in range(len(instances)):
+        paint = "rgb({},{},{})".format(*color(int(instances.labels[index])))
+        x1, y1, x2, y2 = instances.boxes[index].tolist()
+        score = f" {float(instances.scores[index]):.2f}" if instances.scores is not None else ""
+        title = f"<title>{escape(instances.name(index))}{score}</title>"
+        if instances.masks is not None:
+            rings = instances.masks.outlines(index)
+            path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in ring) + "Z" for ring in rings)
+            parts.append(f'<path d="{path}" fill="{paint}" fill-opacity=".45" fill-rule="evenodd">{title}</path>')
+        parts.append(
+            f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" fill="none" '
+            f'stroke="{paint}" stroke-width="{thickness:.1f}">{title}</rect>'
+        )
+        if instances.keypoints is not None:
+            for x, y, visibility in instances.keypoints[index].tolist():
+                if visibility > 0:
+                    parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 * thickness:.1f}" fill="{paint}"/>')
+    return svg(instances.size, "".join(parts), instances.picture)
