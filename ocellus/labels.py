@@ -17,7 +17,9 @@ class LabelMap:
     def __post_init__(self) -> None:
         repeated = sorted({name for name in self.names if self.names.count(name) > 1})
         if repeated:
-            raise ValueError(f"class names must differ, {repeated} occur more than once in {list(self.names)}")
+            raise ValueError(
+                f"class names must differ, {repeated} occur more than once in {list(self.names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.names)

@@ -53,7 +53,9 @@ def instances_html(instances: Instances) -> str:
         if instances.masks is not None:
             rings = instances.masks.outlines(index)
             path = " ".join("M" + " ".join(f"{x:g},{y:g}" for x, y in ring) + "Z" for ring in rings)
-            parts.append(f'<path d="{path}" fill="{paint}" fill-opacity=".45" fill-rule="evenodd">{title}</path>')
+            parts.append(
+                f'<path d="{path}" fill="{paint}" fill-opacity=".45" fill-rule="evenodd">{title}</path>'
+            )
         parts.append(
             f'<rect x="{x1:.1f}" y="{y1:.1f}" width="{x2 - x1:.1f}" height="{y2 - y1:.1f}" fill="none" '
             f'stroke="{paint}" stroke-width="{thickness:.1f}">{title}</rect>'
@@ -61,5 +63,7 @@ def instances_html(instances: Instances) -> str:
         if instances.keypoints is not None:
             for x, y, visibility in instances.keypoints[index].tolist():
                 if visibility > 0:
-                    parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 * thickness:.1f}" fill="{paint}"/>')
+                    parts.append(
+                        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 * thickness:.1f}" fill="{paint}"/>'
+                    )
     return svg(instances.size, "".join(parts), instances.picture)

@@ -106,7 +106,9 @@ class Masks:
 
     def areas(self) -> Tensor:
         """(N,) int64 pixels in each mask."""
-        return torch.tensor([int(self.run_lengths(i)[1::2].sum()) for i in range(len(self))], dtype=torch.int64)
+        return torch.tensor(
+            [int(self.run_lengths(i)[1::2].sum()) for i in range(len(self))], dtype=torch.int64
+        )
 
     def outlines(self, index: int) -> tuple[Ring, ...]:
         """The rings of one mask along pixel borders; `Masks.from_polygons` gives the same mask back."""

@@ -25,7 +25,9 @@ class Picture:
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 3 or self.pixels.shape[0] != 3:
             given = f"{tuple(self.pixels.shape)} {self.pixels.dtype}"
-            raise ValueError(f"a picture is (3, H, W) uint8 RGB, not {given}; see ocellus.data.images.to_picture")
+            raise ValueError(
+                f"a picture is (3, H, W) uint8 RGB, not {given}; see ocellus.data.images.to_picture"
+            )
 
     @property
     def size(self) -> tuple[int, int]:

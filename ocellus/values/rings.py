@@ -62,9 +62,7 @@ def trace(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0) -> tuple[Ring
     return tuple(rings)
 
 
-def fill(
-    rings: Sequence[Ring], size: tuple[int, int]
-) -> tuple[NDArray[np.bool_], int, int]:
+def fill(rings: Sequence[Ring], size: tuple[int, int]) -> tuple[NDArray[np.bool_], int, int]:
     """The pixels whose centre an odd number of rings enclose.
 
     Args:

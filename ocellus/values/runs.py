@@ -53,7 +53,9 @@ def decode(counts: Counts, size: tuple[int, int]) -> NDArray[np.bool_]:
     return np.repeat(values, counts).reshape(width, height).T
 
 
-def decode_window(counts: Counts, size: tuple[int, int], window: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+def decode_window(
+    counts: Counts, size: tuple[int, int], window: tuple[int, int, int, int]
+) -> NDArray[np.bool_]:
     """The part of a mask inside a window (left, top, right, bottom), integer, inside the mask; (h, w) bool.
 
     Only the columns of the window are decoded.
@@ -116,7 +118,9 @@ def from_bytes(text: bytes) -> Counts:
     for character in text:
         group = character - 48
         if not 0 <= group < 64:
-            raise ValueError(f"run lengths hold the character {chr(character)!r}, which the code does not use")
+            raise ValueError(
+                f"run lengths hold the character {chr(character)!r}, which the code does not use"
+            )
         value |= (group & 31) << shift
         shift += 5
         if not group & 32:

@@ -3,5 +3,16 @@
 from ocellus.catalog import lazy
 from ocellus.see.mask_rcnn.config import FIT, PAPER, PREPROCESSING, TINY, Config, Train
 
-__all__ = ["FIT", "PAPER", "PREPROCESSING", "TINY", "Config", "Recipe", "Train", "build", "import_state", "predict"]
+__all__ = [
+    "FIT",
+    "PAPER",
+    "PREPROCESSING",
+    "TINY",
+    "Config",
+    "Recipe",
+    "Train",
+    "build",
+    "import_state",
+    "predict",
+]
 __getattr__ = lazy(__name__, build="model", predict="inference", import_state="convert", Recipe="recipe")

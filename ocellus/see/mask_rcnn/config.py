@@ -125,7 +125,9 @@ class Train:
     """Chance of objects of another picture pasted in."""
 
 
-FIT = Fit(epochs=12, batch_size=2, optimizer="sgd", learning_rate=0.0025, schedule="multistep", warmup_steps=500)
+FIT = Fit(
+    epochs=12, batch_size=2, optimizer="sgd", learning_rate=0.0025, schedule="multistep", warmup_steps=500
+)
 
 PAPER = Config()
 
