@@ -1,4 +1,4 @@
-"""Which systems there are: the folders that hold a card.toml. Nothing is registered, nothing heavy is imported."""
+"""Which systems there are: the folders that hold a card.toml. Nothing is registered, nothing heavy imported."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ torch.set_num_threads(1)  # the suite runs one process a core
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data and golden outputs; tests that need it skip where it is missing, and only there."""
+    """The folder of real data and golden outputs; tests that need it skip only where it is missing."""
     folder = Path(os.environ.get("OCELLUS_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} (set OCELLUS_SHARED): real data and golden outputs are not at hand")

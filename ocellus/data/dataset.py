@@ -1,4 +1,4 @@
-"""A data set as its files say, in one form whatever the format: records of pictures with their annotations."""
+"""A data set as its files say, in one form whatever the format: records of pictures and annotations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Annotation:
     """One annotated object, in pixels of the picture as displayed; read, not yet checked.
 
     Args:
-        label: index into the data set's class names; -1 where the file names a class that it does not define.
+        label: index into the data set's class names; -1 where the file does not define its class.
         box: x1, y1, x2, y2, 0-based and exclusive; None where only a shape is given.
         rings: the polygons it was drawn as, or None.
         parts: how the rings make a mask: "union" (COCO: parts that may overlap) or "odd" (a ring inside another

@@ -34,7 +34,7 @@ class Fit:
     clip: float = 10.0
     """Largest norm of the gradient, larger ones are scaled down; 0: no clipping."""
     ema: float = 0.0
-    """Decay of an exponential moving average of the weights, which is then what is validated and kept; 0: none."""
+    """Decay of a moving average of the weights, which is then what is validated and kept; 0: none."""
     precision: str = "auto"
     """32, bf16, or auto: bf16 where the device multiplies it in hardware."""
     device: str = "auto"

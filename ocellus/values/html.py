@@ -35,7 +35,8 @@ def svg(size: tuple[int, int], body: str, picture: Picture | None) -> str:
     else:
         back = f'<rect width="{width}" height="{height}" fill="#222"/>'
     style = f"max-width:100%;width:{min(width, 900)}px"
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{style}">{back}{body}</svg>'
+    frame = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{style}"'
+    return f"<svg {frame}>{back}{body}</svg>"
 
 
 def picture_html(picture: Picture) -> str:

@@ -1,4 +1,4 @@
-"""N masks of one picture, lossless and small: run lengths, and the polygons they were drawn as where known."""
+"""N masks of one picture, lossless and small: run lengths, and the polygons they were drawn as."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ocellus.values.rings import Ring
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Masks:
-    """N binary masks of one (H, W) picture. Holes and separate parts survive; dense arrays are made on demand.
+    """N binary masks of one (H, W) picture. Holes and separate parts survive; dense on demand.
 
     Args:
         size: (H, W) of the picture.
-        counts: (R,) int32, the run lengths of all masks one after the other, each column by column and starting
-            with background (COCO's order).
+        counts: (R,) int32, the run lengths of all masks one after the other, each column by column and
+            starting with background (COCO's order).
         splits: (N+1,) int64, mask i is counts[splits[i]:splits[i+1]].
         polygons: for each mask the rings it was annotated with, in pixels, or None where it was not drawn as
             polygons; an empty tuple where no mask was. Kept so that a file comes back with its own vertices.
@@ -100,7 +100,7 @@ class Masks:
         return runs.decode_window(self.run_lengths(index), self.size, box)
 
     def bounds(self) -> Tensor:
-        """(N, 4) int64 left, top, right, bottom of each mask, right and bottom exclusive; zeros where empty."""
+        """(N, 4) int64 left, top, right, bottom, the last two exclusive; zeros where a mask is empty."""
         found = [runs.bounds(self.run_lengths(i), self.size[0]) for i in range(len(self))]
         return torch.tensor(found, dtype=torch.int64).reshape(-1, 4)
 

@@ -1,4 +1,4 @@
-"""Mask R-CNN (He 2017): a region proposal network, RoIAlign, and a branch each for box, mask and keypoints."""
+"""Mask R-CNN (He 2017): a region proposal network, RoIAlign, a branch each for box, mask and keypoints."""
 
 from ocellus.catalog import lazy
 from ocellus.see.mask_rcnn.config import FIT, PAPER, PREPROCESSING, TINY, Config, Train

@@ -20,7 +20,7 @@ class Config:
     norm: str = "frozen"
     """Normalization of the backbone: frozen (batch statistics fixed), batch (live) or group."""
     stride_in_1x1: bool = False
-    """Put a bottleneck's stride on its first 1x1 convolution (detectron2's original ResNets), not on the 3x3."""
+    """Put a bottleneck's stride on its first 1x1 convolution (detectron2's ResNets), not on the 3x3."""
     fpn_channels: int = 256
     """Channels of every pyramid level."""
     anchor_sizes: tuple[float, ...] = (32.0, 64.0, 128.0, 256.0, 512.0)

@@ -1,0 +1,213 @@
+"""One file holds a trained model: tensors and what they mean. Read without running any code of the file's.
+
+The file is a .safetensors whose metadata has one entry, "ocellus", a JSON object: see `Header`. The file alone is
+enough to run, evaluate or fine-tune the model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ocellus import catalog
+from ocellus.errors import OcellusError
+from ocellus.labels import LabelMap, Skeleton
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a weights file says of itself.
+
+    Args:
+        system: "see/mask_rcnn".
+        config: the fields of the system's Config that make the network.
+        preprocessing: the fields of its Config that say how a picture reaches the network.
+        labels: class names.
+        skeleton: of the keypoints, or None.
+        licence: under which the weights may be used, and what the training data asks for.
+        data: what it was trained on.
+        metrics: figures with the names the metrics give them.
+        notes: what a user should know before trusting it.
+        version: of Ocellus that wrote it.
+        format: of this header.
+    """
+
+    system: str
+    config: Mapping[str, Any]
+    preprocessing: Mapping[str, Any]
+    labels: tuple[str, ...] = ()
+    skeleton: Skeleton | None = None
+    licence: str = "not stated"
+    data: str = "not stated"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    notes: str = ""
+    version: str = field(default_factory=lambda: version("ocellus"))
+    format: int = FORMAT
+
+    def settings(self) -> Any:
+        """The system's Config.
+
+        Raises:
+            OcellusError: the file was written for fields that this version does not have.
+        """
+        kind = catalog.system(self.system).Config
+        values = {**self.config, **self.preprocessing}
+        known = {entry.name for entry in fields(kind)}
+        if surplus := sorted(set(values) - known):
+            raise OcellusError(
+                f"the weights were written by Ocellus {self.version} with settings that this version of "
+                f"{self.system} does not have: {', '.join(surplus)}; use that version, or a newer one"
+            )
+        return kind(**{name: _tupled(value) for name, value in values.items()})
+
+    def label_map(self) -> LabelMap:
+        return LabelMap(self.labels)
+
+
+def describe(system: str, config: Any, **facts: Any) -> Header:
+    """A header for a network built from `config`; `facts` are the other fields of `Header`."""
+    preprocessing = catalog.system(system).PREPROCESSING
+    values = asdict(config)
+    return Header(
+        system=system,
+        config={name: value for name, value in values.items() if name not in preprocessing},
+        preprocessing={name: values[name] for name in preprocessing},
+        **facts,
+    )
+
+
+def save(path: Path | str, network: nn.Module, header: Header, *, half: bool = False) -> None:
+    """Write a network and its header to one .safetensors, whole or not at all.
+
+    Args:
+        path: file to write; its folder is made. A file of that name is replaced at the last moment.
+        network: whose state_dict is written. Shared and channels-last tensors are written plainly.
+        header: what the tensors mean.
+        half: store floating point weights in half precision, for files that are passed around.
+
+    Raises:
+        OcellusError: the file cannot be written; the message says why and what was left as it was.
+    """
+    import torch
+    from safetensors.torch import save as to_bytes
+
+    path = Path(path)
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        small = half and tensor.is_floating_point() and tensor.ndim > 1
+        plain = tensor.detach().cpu().to(torch.float16 if small else tensor.dtype)
+        tensors[name] = plain.clone(memory_format=torch.contiguous_format)
+    content = asdict(header) | {"skeleton": header.skeleton.to_dict() if header.skeleton else None}
+    text = json.dumps(content, ensure_ascii=False)
+    temporary = path.with_name(path.name + ".writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(to_bytes(tensors, {"ocellus": text}))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OcellusError(
+            f"{path} cannot be written ({error.strerror}); what was there before is unchanged. "
+            "Free some space, or name another place"
+        ) from error
+
+
+def read_header(path: Path | str) -> Header:
+    """What a weights file says of itself; no tensor is read.
+
+    Raises:
+        OcellusError: no such file, not a .safetensors, damaged, or not one of ours.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(path.stat().st_size, 100_000_000):
+                raise ValueError("its first bytes are not a safetensors header")
+            metadata = json.loads(file.read(length)).get("__metadata__", {})
+    except OSError as error:
+        raise OcellusError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # JSON and Unicode errors are ValueErrors
+        raise OcellusError(
+            f"{path} is not a weights file of Ocellus, or it is damaged ({error}); files of other projects "
+            "are read by `ocellus import SYSTEM FILE`"
+        ) from error
+    if "ocellus" not in metadata:
+        raise OcellusError(
+            f"{path} is a .safetensors that Ocellus did not write: it does not say which network it is for. "
+            "Try `ocellus import SYSTEM FILE`"
+        )
+    content = json.loads(metadata["ocellus"])
+    if content.get("format", 0) > FORMAT:
+        raise OcellusError(
+            f"{path} was written by Ocellus {content.get('version')}, whose files this version does not know; "
+            "install a newer Ocellus"
+        )
+    skeleton = Skeleton.from_dict(content["skeleton"]) if content.get("skeleton") else None
+    known = {entry.name for entry in fields(Header)}
+    facts = {name: value for name, value in content.items() if name in known}
+    return Header(**{**facts, "skeleton": skeleton, "labels": tuple(content["labels"])})
+
+
+def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
+    """The network of a weights file, in eval mode on the CPU, and the file's header.
+
+    Args:
+        path: a file that `save` wrote.
+        system: the system it must be of; empty: whichever it is.
+
+    Raises:
+        OcellusError: damaged, of another system, or its tensors are not those of the network it describes; the
+            message names the first that are missing, surplus or of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    header = read_header(path)
+    if system and header.system != system:
+        raise OcellusError(f"{path} holds weights of {header.system}, not of {system}")
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise OcellusError(f"{path} is damaged: {error}; fetch or copy it again") from error
+    network: nn.Module = catalog.system(header.system).build(header.settings())
+    load_state(network, state, source=str(path))
+    return network.eval(), header
+
+
+def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:
+    """Strictly put tensors into a network.
+
+    Raises:
+        OcellusError: names the first entries that are missing, surplus or of another shape.
+    """
+    wanted = network.state_dict()
+    missing = [name for name in wanted if name not in state]
+    surplus = [name for name in state if name not in wanted]
+    other = [
+        f"{name} {tuple(state[name].shape)} instead of {tuple(wanted[name].shape)}"
+        for name in wanted
+        if name in state and state[name].shape != wanted[name].shape
+    ]
+    kinds = (("missing", missing), ("surplus", surplus), ("of another shape", other))
+    problems = [f"{len(names)} {what}, first {names[0]}" for what, names in kinds if names]
+    if problems:
+        raise OcellusError(f"{source} does not fit the network: {'; '.join(problems)}")
+    network.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(entry) for entry in value) if isinstance(value, list) else value
