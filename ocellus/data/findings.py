@@ -1,0 +1,259 @@
+"""Everything that `ocellus check` looks for: one table of kinds, with what each means and how to mend it.
+
+A finding refuses where training on it would crash, learn something wrong without saying so, or measure
+nothing; it warns where training goes on as asked, but the figures may surprise. The guide's table is made
+from this one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ocellus.data.dataset import Finding
+
+REFUSE, WARN = "refuse", "warn"
+
+
+class Kind(NamedTuple):
+    """What a kind of finding means.
+
+    Args:
+        severity: "refuse" or "warn".
+        meaning: what is wrong, and what comes of it.
+        cure: what to do about it.
+    """
+
+    severity: str
+    meaning: str
+    cure: str
+
+
+KINDS: dict[str, Kind] = {
+    # Pictures
+    "picture-missing": Kind(
+        REFUSE,
+        "the annotations name a picture that is not there",
+        "restore the file, or take its entry out of the annotations",
+    ),
+    "picture-unreadable": Kind(
+        REFUSE,
+        "the file cannot be decoded as a picture",
+        "replace it, or take it out of the data set; a file that another program opens may have the wrong ending",
+    ),
+    "picture-truncated": Kind(
+        REFUSE,
+        "the file ends before the picture does; the lower part would be grey",
+        "copy or download it again",
+    ),
+    "picture-size": Kind(
+        REFUSE,
+        "the annotated size is not the size of the file; boxes and masks would lie in the wrong place",
+        "annotate the file as it is, or put back the file that was annotated",
+    ),
+    "picture-rotated": Kind(
+        REFUSE,
+        "the annotated size is the file's before its EXIF orientation is applied; boxes and masks would lie rotated",
+        "store the picture upright without the EXIF tag, or annotate it as it is displayed",
+    ),
+    "picture-tiny": Kind(
+        WARN,
+        "a side is shorter than 8 pixels; hardly anything can be seen in it",
+        "leave it out unless it is meant",
+    ),
+    "picture-huge": Kind(
+        WARN,
+        "more than 50 megapixels; each worker needs four bytes a pixel and more to read it, and it is scaled down",
+        "cut it into tiles if the objects are small",
+    ),
+    "picture-empty": Kind(
+        WARN,
+        "nothing is annotated in the picture; it is taken as background",
+        "annotate it if there is something in it",
+    ),
+    "picture-unannotated": Kind(
+        WARN,
+        "the picture has no annotation file; it is taken as background where the format allows that",
+        "add the file (an empty one says: nothing here), or take the picture out",
+    ),
+    "picture-in-splits": Kind(
+        WARN,
+        "the same picture, pixel for pixel, is in two splits; figures on it say how well it was learnt by heart",
+        "keep it in one of them",
+    ),
+    "picture-twice": Kind(
+        WARN,
+        "the same picture, pixel for pixel, is in the split twice; it counts double",
+        "keep one, with the better annotations",
+    ),
+    # Annotations
+    "annotation-orphan": Kind(
+        REFUSE,
+        "the annotation belongs to a picture that the data set does not have",
+        "add the picture, or take the annotation out",
+    ),
+    "annotation-unreadable": Kind(
+        REFUSE,
+        "the annotation is not in the form that its format asks for",
+        "write it again from the tool that made it",
+    ),
+    "annotation-shapeless": Kind(
+        REFUSE,
+        "the annotation has no box, no shape and no point",
+        "draw it, or take it out",
+    ),
+    "annotation-twice": Kind(
+        WARN,
+        "the same object is annotated twice, to the last number; one of them can never be found",
+        "take one out",
+    ),
+    "coordinate-nan": Kind(
+        REFUSE,
+        "a coordinate is not a finite number; the loss would become NaN",
+        "write the annotation again",
+    ),
+    "box-empty": Kind(
+        REFUSE,
+        "the box has no area: its right end is not right of its left, or its bottom not below its top",
+        "draw it again or take it out; where all boxes have it, corners were read as width and height or the reverse",
+    ),
+    "box-outside": Kind(
+        REFUSE,
+        "the box lies wholly outside the picture",
+        "draw it again; where many do, the coordinates are of another size or in other units",
+    ),
+    "box-over-edge": Kind(
+        WARN,
+        "the box reaches over the picture's edge by more than a pixel; it is cut at the edge",
+        "cut it yourself if the rest of the object is not meant",
+    ),
+    "boxes-misread": Kind(
+        REFUSE,
+        "more than a quarter of the boxes reach far over the pictures' edges; such boxes are not what was drawn",
+        "write x, y, width, height in COCO, corners in VOC, centres and sizes as shares of the picture in YOLO",
+    ),
+    "box-mask-apart": Kind(
+        WARN,
+        "the box and the shape of the object lie in different places; the network is told two things",
+        "leave the box out (it follows from the shape), or draw it again",
+    ),
+    "polygon-short": Kind(
+        REFUSE,
+        "a polygon of fewer than three points encloses nothing",
+        "draw it again, or give a box instead",
+    ),
+    "polygon-over-edge": Kind(
+        WARN,
+        "a polygon reaches over the picture's edge by more than a pixel; it is cut at the edge",
+        "nothing, unless many do: then the coordinates are of another size",
+    ),
+    "mask-size": Kind(
+        REFUSE,
+        "the mask has another size than the picture",
+        "write the mask at the picture's size; never scale one with smoothing",
+    ),
+    "mask-runs": Kind(
+        REFUSE,
+        "the run lengths of the mask do not add up to its size",
+        "write the mask again",
+    ),
+    "mask-empty": Kind(
+        WARN,
+        "the shape covers no pixel; only the object's box is learnt from it",
+        "draw it again, or take it out",
+    ),
+    "mask-value": Kind(
+        REFUSE,
+        "the mask holds a value that stands for no class or object",
+        "name the value among the classes, or repaint it; smoothed or JPEG masks hold such values at every edge",
+    ),
+    "keypoint-count": Kind(
+        REFUSE,
+        "the object has another number of keypoints than the skeleton has names",
+        "give each point, with visibility 0 where it is not annotated",
+    ),
+    "keypoint-outside": Kind(
+        WARN,
+        "an annotated keypoint lies outside the picture; it can never be found",
+        "give it visibility 0, or move it",
+    ),
+    "keypoint-visibility": Kind(
+        WARN,
+        "visibility is 0 (not given), 1 (hidden) or 2 (visible); anything else above 0 is read as given",
+        "write one of the three",
+    ),
+    # Classes
+    "label-unknown": Kind(
+        REFUSE,
+        "the annotation names a class that the data set does not define",
+        "add it to the classes, or correct the annotation",
+    ),
+    "label-ids-from-one": Kind(
+        REFUSE,
+        "the class numbers in use start at 1 and go one beyond the last; the format counts from 0",
+        "take one from every class number; else every object has its neighbour's name",
+    ),
+    "label-ids-from-zero": Kind(
+        WARN,
+        "a class has the number 0, which other programs take for the background",
+        "nothing here: Ocellus goes by names; count from 1 if other programs read the file",
+    ),
+    "label-ids-gaps": Kind(
+        WARN,
+        "the class numbers have gaps; Ocellus counts from 0 in their order and goes by names",
+        "nothing here; do not take the numbers in its output for the file's",
+    ),
+    "names-alike": Kind(
+        WARN,
+        "class names differ only in case, spaces or the way their letters are composed; often one class spelt twice",
+        "give them one spelling, unless they are meant to differ",
+    ),
+    "name-blank": Kind(WARN, "a class has no name", "name it"),
+    "class-unused": Kind(
+        WARN,
+        "a class is defined, but no object has it; the network cannot learn it and its AP is not defined",
+        "take it out, or annotate some",
+    ),
+    "class-untrained": Kind(
+        WARN,
+        "a class occurs outside the training split only; it cannot be learnt and its AP will be 0",
+        "move some of its pictures to the training split",
+    ),
+    "class-rare": Kind(
+        WARN,
+        "a class has fewer than 5 objects to train on; hardly enough to learn from",
+        "annotate more of it, or join it with another class",
+    ),
+    "class-imbalance": Kind(
+        WARN,
+        "the most frequent class has more than 100 times the training objects of the rarest",
+        "read the AP of each class beside the mean; annotate more of the rare one",
+    ),
+    # Splits
+    "split-empty": Kind(REFUSE, "there is no picture to train on", "put pictures into the split train"),
+    "split-no-val": Kind(
+        WARN,
+        "there is no picture to validate on; nothing tells the best weights from the last",
+        "keep some pictures for the split val",
+    ),
+    "nothing-annotated": Kind(
+        REFUSE,
+        "no picture of the training split has an annotated object",
+        "annotate some; pictures alone can be looked at with `ocellus run`",
+    ),
+}
+
+
+def finding(kind: str, file: str | Path, *, where: str = "", value: str = "", detail: str = "") -> Finding:
+    """A finding of a kind of the table.
+
+    Args:
+        kind: a key of KINDS.
+        file: the file at fault.
+        where: the place in it: "annotation 17", "line 3".
+        value: what stands there.
+        detail: what is wrong, where that can be said more closely than the table does.
+    """
+    severity, meaning, cure = KINDS[kind]
+    message = f"{detail or meaning}; {cure}"
+    return Finding(severity=severity, kind=kind, file=str(file), where=where, value=value, message=message)
