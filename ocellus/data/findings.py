@@ -39,7 +39,7 @@ KINDS: dict[str, Kind] = {
     "picture-unreadable": Kind(
         REFUSE,
         "the file cannot be decoded as a picture",
-        "replace it, or take it out of the data set; a file that another program opens may have the wrong ending",
+        "replace it, or take it out of the data set",
     ),
     "picture-truncated": Kind(
         REFUSE,
@@ -53,7 +53,7 @@ KINDS: dict[str, Kind] = {
     ),
     "picture-rotated": Kind(
         REFUSE,
-        "the annotated size is the file's before its EXIF orientation is applied; boxes and masks would lie rotated",
+        "the annotated size is the file's before EXIF turns it upright; boxes and masks would lie rotated",
         "store the picture upright without the EXIF tag, or annotate it as it is displayed",
     ),
     "picture-tiny": Kind(
@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     ),
     "picture-huge": Kind(
         WARN,
-        "more than 50 megapixels; each worker needs four bytes a pixel and more to read it, and it is scaled down",
+        "more than 50 megapixels; reading it takes hundreds of megabytes in each worker, and it is scaled down",
         "cut it into tiles if the objects are small",
     ),
     "picture-empty": Kind(
@@ -78,7 +78,7 @@ KINDS: dict[str, Kind] = {
     ),
     "picture-in-splits": Kind(
         WARN,
-        "the same picture, pixel for pixel, is in two splits; figures on it say how well it was learnt by heart",
+        "the same picture, pixel for pixel, is in two splits; figures on it show what was learnt by heart",
         "keep it in one of them",
     ),
     "picture-twice": Kind(
@@ -115,7 +115,7 @@ KINDS: dict[str, Kind] = {
     "box-empty": Kind(
         REFUSE,
         "the box has no area: its right end is not right of its left, or its bottom not below its top",
-        "draw it again or take it out; where all boxes have it, corners were read as width and height or the reverse",
+        "draw it again or take it out; where many have it, sizes were written as corners or the reverse",
     ),
     "box-outside": Kind(
         REFUSE,
@@ -129,8 +129,8 @@ KINDS: dict[str, Kind] = {
     ),
     "boxes-misread": Kind(
         REFUSE,
-        "more than a quarter of the boxes reach far over the pictures' edges; such boxes are not what was drawn",
-        "write x, y, width, height in COCO, corners in VOC, centres and sizes as shares of the picture in YOLO",
+        "more than a quarter of the boxes reach far over the pictures' edges; they are not what was drawn",
+        "COCO wants x, y, width, height, VOC corners, YOLO centres and sizes as shares of the picture",
     ),
     "box-mask-apart": Kind(
         WARN,
@@ -165,7 +165,7 @@ KINDS: dict[str, Kind] = {
     "mask-value": Kind(
         REFUSE,
         "the mask holds a value that stands for no class or object",
-        "name the value among the classes, or repaint it; smoothed or JPEG masks hold such values at every edge",
+        "name the value among the classes, or repaint it; smoothed masks and JPEGs have such values at edges",
     ),
     "keypoint-count": Kind(
         REFUSE,
@@ -205,7 +205,7 @@ KINDS: dict[str, Kind] = {
     ),
     "names-alike": Kind(
         WARN,
-        "class names differ only in case, spaces or the way their letters are composed; often one class spelt twice",
+        "class names differ only in case, spaces or how letters are composed; often one class spelt twice",
         "give them one spelling, unless they are meant to differ",
     ),
     "name-blank": Kind(WARN, "a class has no name", "name it"),
