@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import overload
 
 from numpy import int32
 from numpy.typing import NDArray
@@ -13,57 +14,7 @@ from ocellus.labels import LabelMap, Skeleton
 from ocellus.values.rings import Ring
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Annotation:
-    """One annotated object, in pixels of the picture as displayed; read, not yet checked.
-
-    Args:
-        label: index into the data set's class names; -1 where the file does not define its class.
-        box: x1, y1, x2, y2, 0-based and exclusive; None where only a shape is given.
-        rings: the polygons it was drawn as, or None.
-        parts: how the rings make a mask: "union" (COCO: parts that may overlap) or "odd" (a ring inside another
-            is a hole).
-        counts: run lengths of its mask, or None; `run_size` is the (H, W) they are of.
-        keypoints: K points of x, y, visibility, or None.
-        crowd: a region that holds many objects.
-        area: pixels, as annotated, or None.
-        source: where it stands, for messages: "annotation 17", "line 3".
-    """
-
-    label: int
-    box: tuple[float, float, float, float] | None = None
-    rings: tuple[Ring, ...] | None = None
-    parts: str = "odd"
-    counts: NDArray[int32] | None = None
-    run_size: tuple[int, int] | None = None
-    keypoints: tuple[tuple[float, float, float], ...] | None = None
-    crowd: bool = False
-    area: float | None = None
-    source: str = ""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Record:
-    """One picture of a data set and what is annotated in it.
-
-    Args:
-        image: the picture's file, which may turn out to be missing or broken.
-        name: its name within the data set, "train/0001.jpg".
-        size: (H, W) as annotated, or None where the format does not say.
-        annotations: the objects.
-        source: the file that annotates it.
-        image_id: the number the format gives it, where it does.
-    """
-
-    image: Path
-    name: str
-    size: tuple[int, int] | None = None
-    annotations: tuple[Annotation, ...] = ()
-    source: str = ""
-    image_id: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
     """Something wrong with a data set.
 
@@ -84,6 +35,85 @@ class Finding:
     message: str = ""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True, slots=True)
+class Annotation:
+    """One annotated object, in pixels of the picture as displayed; read, not yet checked.
+
+    Args:
+        label: index into the data set's class names; -1 where the file does not define its class.
+        box: x1, y1, x2, y2, 0-based and exclusive; None where only a shape is given.
+        rings: the polygons it was drawn as, or None.
+        parts: how the rings make a mask: "union" (COCO: parts that may overlap) or "odd" (a ring inside
+            another is a hole).
+        counts: run lengths of its mask, or None; `run_size` is the (H, W) they are of.
+        keypoints: K points of x, y, visibility, or None.
+        crowd: a region that holds many objects.
+        area: pixels, as annotated, or None.
+        source: where it stands, for messages: "annotation 17", "line 3".
+        findings: what the reader could not make sense of in it; that part is None.
+    """
+
+    label: int
+    box: tuple[float, float, float, float] | None = None
+    rings: tuple[Ring, ...] | None = None
+    parts: str = "odd"
+    counts: NDArray[int32] | None = None
+    run_size: tuple[int, int] | None = None
+    keypoints: tuple[tuple[float, float, float], ...] | None = None
+    crowd: bool = False
+    area: float | None = None
+    source: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy(Sequence[Annotation]):
+    """Annotations that are read from their file each time they are asked for, so that big sets stay small.
+
+    Args:
+        load: reads them; picklable, so that worker processes can have it.
+        known: how many there are, where known without reading.
+    """
+
+    load: Callable[[], tuple[Annotation, ...]]
+    known: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.load()) if self.known is None else self.known
+
+    def __iter__(self) -> Iterator[Annotation]:
+        return iter(self.load())
+
+    @overload
+    def __getitem__(self, index: int) -> Annotation: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Annotation, ...]: ...
+    def __getitem__(self, index: int | slice) -> Annotation | tuple[Annotation, ...]:
+        return self.load()[index]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, slots=True)
+class Record:
+    """One picture of a data set and what is annotated in it.
+
+    Args:
+        image: the picture's file, which may turn out to be missing or broken.
+        name: its name within the data set, "train/0001.jpg".
+        size: (H, W) as annotated, or None where the format does not say.
+        annotations: the objects; where they are `Lazy` each look at them reads the file, so iterate once and
+            keep what is needed.
+        source: the file that annotates it.
+        image_id: the number the format gives it, where it does.
+    """
+
+    image: Path
+    name: str
+    size: tuple[int, int] | None = None
+    annotations: Sequence[Annotation] = ()
+    source: str = ""
+    image_id: int | None = None
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     """Pictures with annotations, by split.
@@ -96,6 +126,8 @@ class Dataset:
         skeleton: of the keypoints, where there are any.
         findings: what the reader could not make sense of and left out.
         split_rule: one sentence on where the splits come from.
+        label_ids: the number that the files give each class, in the order of `labels`; empty where classes
+            go by name.
     """
 
     root: Path
@@ -105,6 +137,7 @@ class Dataset:
     skeleton: Skeleton | None = None
     findings: tuple[Finding, ...] = field(default=())
     split_rule: str = ""
+    label_ids: tuple[int, ...] = ()
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Every record with the name of its split."""
