@@ -1,4 +1,4 @@
-"""Which systems there are: the folders that hold a card.toml. Nothing is registered, nothing heavy imported."""
+"""Which systems there are: the folders that hold a card.toml. Nothing is registered or imported early."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One file holds a trained model: tensors and what they mean. Read without running any code of the file's.
 
-The file is a .safetensors whose metadata has one entry, "ocellus", a JSON object: see `Header`. The file alone is
-enough to run, evaluate or fine-tune the model.
+The file is a .safetensors whose metadata has one entry, "ocellus", a JSON object: see `Header`. The file
+alone is enough to run, evaluate or fine-tune the model.
 """
 
 from __future__ import annotations
@@ -153,8 +153,8 @@ def read_header(path: Path | str) -> Header:
     content = json.loads(metadata["ocellus"])
     if content.get("format", 0) > FORMAT:
         raise OcellusError(
-            f"{path} was written by Ocellus {content.get('version')}, whose files this version does not know; "
-            "install a newer Ocellus"
+            f"{path} was written by Ocellus {content.get('version')}, whose files this version does not "
+            "know; install a newer Ocellus"
         )
     skeleton = Skeleton.from_dict(content["skeleton"]) if content.get("skeleton") else None
     known = {entry.name for entry in fields(Header)}
@@ -170,8 +170,8 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
         system: the system it must be of; empty: whichever it is.
 
     Raises:
-        OcellusError: damaged, of another system, or its tensors are not those of the network it describes; the
-            message names the first that are missing, surplus or of another shape.
+        OcellusError: damaged, of another system, or its tensors are not those of the network it describes;
+            the message names the first that are missing, surplus or of another shape.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file

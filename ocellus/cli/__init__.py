@@ -1,0 +1,70 @@
+"""The command line: a dictionary from a command's name to the function that does it, imported when called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import version
+
+from ocellus.errors import OcellusError
+
+COMMANDS = {
+    "list": ("ocellus.cli.list:main", "the systems there are, and what each is for"),
+    "info": ("ocellus.cli.info:main", "what a system or a weights file is; --layers: its shapes and sizes"),
+    "check": ("ocellus.cli.check:main", "look a data set over before it costs a training"),
+    "train": ("ocellus.cli.train:main", "train a system on a data set; --resume goes on where a run stopped"),
+    "evaluate": ("ocellus.cli.evaluate:main", "measure a model on a data set, with a report"),
+    "run": ("ocellus.cli.run:main", "use a model on pictures, folders, videos or a camera"),
+    "compare": ("ocellus.cli.compare:main", "several runs side by side: settings, metrics, pictures"),
+    "convert": ("ocellus.cli.convert:main", "write a data set in another format"),
+    "import": ("ocellus.cli.import_weights:main", "turn a public checkpoint into a weights file"),
+    "demo": ("ocellus.cli.demo:main", "train on synthetic scenes, then look at real photographs"),
+}
+
+
+def usage() -> str:
+    """The text of `ocellus --help`."""
+    rows = "\n".join(f"  {name:<10}{what}" for name, (_, what) in COMMANDS.items())
+    return (
+        "usage: ocellus COMMAND ...\n\n"
+        "A simple eye: one command to train, measure and use networks that see, explain and imagine.\n\n"
+        f"{rows}\n\n"
+        "`ocellus COMMAND --help` tells the rest. First steps: ocellus demo; ocellus check FOLDER;\n"
+        "ocellus train see/mask_rcnn FOLDER; ocellus run see/mask_rcnn photo.jpg"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0 done, 1 the data or a model is at fault, 2 wrong usage, 130 interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"ocellus {version('ocellus')}")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    try:
+        if name not in COMMANDS:
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(COMMANDS)}"
+            raise OcellusError(f"there is no command {name!r}: {hint}", exit_code=2)
+        module, function = COMMANDS[name][0].split(":")
+        code: int = getattr(import_module(module), function)(rest)
+        sys.stdout.flush()
+    except OcellusError as error:
+        print(f"ocellus: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("ocellus: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, `head` for one, has left
+        sys.stderr.close()
+        return 0
+    return code

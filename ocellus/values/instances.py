@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,10 @@ class Instances:
         """The chosen objects, in that order: a list or tensor of indices, a bool tensor or a slice."""
         chosen = torch.arange(len(self))[index]
         per_object = ("boxes", "labels", "scores", "masks", "keypoints", "crowd", "areas")
-        parts = {name: value[chosen] for name in per_object if (value := getattr(self, name)) is not None}
+        parts: dict[str, Any] = {}
+        for name in per_object:
+            if (value := getattr(self, name)) is not None:
+                parts[name] = value[chosen]
         return replace(self, **parts)
 
     def name(self, index: int) -> str:
@@ -74,7 +78,7 @@ class Instances:
         return self.names[label] if label < len(self.names) else str(label)
 
     def to(self, device: torch.device | str) -> Instances:
-        moved = {}
+        moved: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, (Tensor, Masks, Picture)):

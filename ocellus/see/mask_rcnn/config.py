@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from ocellus.errors import OcellusError
 from ocellus.training.settings import Fit
+
+if TYPE_CHECKING:
+    from ocellus.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,8 @@ class Config:
     """Channels of the ResNet's stem; its stages have 1, 2, 4 and 8 times as many (times 4 from depth 50)."""
     norm: str = "frozen"
     """Normalization of the backbone: frozen (batch statistics fixed), batch (live) or group."""
+    norm_eps: float = 1e-5
+    """Added to the norms' variance; 0 for torchvision's published COCO weights."""
     stride_in_1x1: bool = False
     """Put a bottleneck's stride on its first 1x1 convolution (detectron2's ResNets), not on the 3x3."""
     fpn_channels: int = 256
@@ -28,7 +35,7 @@ class Config:
     anchor_ratios: tuple[float, ...] = (0.5, 1.0, 2.0)
     """Height over width of the anchors."""
     whole_anchors: bool = True
-    """Round anchor corners to whole pixels (torchvision); detectron2 does not."""
+    """Anchor corners and spacing are whole pixels (torchvision); otherwise exact (detectron2)."""
     proposals_before_nms: int = 1000
     """Best-scored anchors kept at each level."""
     proposals: int = 1000
@@ -147,3 +154,40 @@ TINY = Config(
     short_side=64,
     long_side=128,
 )
+
+SMALL = Config(
+    depth=18,
+    norm="batch",
+    fpn_channels=128,
+    anchor_sizes=(16.0, 32.0, 64.0, 128.0, 256.0),
+    proposals_before_nms=500,
+    proposals=300,
+    box_channels=512,
+    mask_channels=128,
+    short_side=400,
+    long_side=640,
+)
+SMALL_FIT = Fit(epochs=24, batch_size=4, optimizer="adamw", learning_rate=1e-3, weight_decay=0.05, ema=0.998)
+
+PRESETS = {
+    "small": (SMALL, Train(scale_low=0.7, scale_high=1.3, color=0.3), SMALL_FIT),
+    "paper": (PAPER, Train(), FIT),
+    "tiny": (TINY, Train(), Fit(steps=20, batch_size=2, warmup_steps=5)),
+}
+"""What `ocellus train` can begin with: small (a CPU, from scratch), paper, tiny (for a look at the machinery)."""
+
+
+def adapt(config: Config, data: Dataset) -> Config:
+    """The settings for a data set's classes and annotations.
+
+    Raises:
+        OcellusError: a branch is asked for that the annotations cannot teach. Exit code 2.
+    """
+    annotations = [entry for _, record in data.records() for entry in record.annotations]
+    if config.mask_branch and not any(entry.rings or entry.counts is not None for entry in annotations):
+        raise OcellusError(f"{data.root} has boxes but no masks: add --no-mask-branch", exit_code=2)
+    known = len(data.skeleton) if data.skeleton else 0
+    if config.keypoints not in (0, known):
+        has = f"objects of {known} keypoints" if known else "no keypoints"
+        raise OcellusError(f"--keypoints {config.keypoints}, but {data.root} has {has}", exit_code=2)
+    return replace(config, classes=len(data.labels))

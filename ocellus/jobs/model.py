@@ -1,0 +1,123 @@
+"""A model ready to use: a network, what its file says of it, and how to call it on a picture."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ocellus import catalog, weights
+from ocellus.data.images import read_picture, to_picture
+from ocellus.errors import OcellusError
+from ocellus.nn.fuse import fuse
+from ocellus.values import Picture
+from ocellus.weights import Header
+
+ZOO = Path(__file__).parent.parent / "zoo"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Model:
+    """A network that answers when it is called with a picture.
+
+    Args:
+        network: in eval mode, on `device`.
+        header: what its weights file says: classes, data, licence, metrics.
+        source: the file.
+        device: where it runs.
+        precision: "32" or "bf16".
+    """
+
+    network: nn.Module
+    header: Header
+    source: str
+    device: str = "cpu"
+    precision: str = "32"
+
+    def __call__(self, picture: Picture | str | Path | Any) -> Any:
+        """What the system says of one picture: a file's path, a Picture, a PIL image or an array.
+
+        Returns:
+            The value that the system's card names, in pixels of the picture as given: Instances for a
+            detector.
+
+        Raises:
+            OcellusError: the file is missing or is not a picture.
+        """
+        if isinstance(picture, (str, Path)):
+            picture = read_picture(picture)
+        elif not isinstance(picture, Picture):
+            picture = to_picture(picture)
+        skeleton = self.header.skeleton
+        system = catalog.system(self.header.system)
+        with torch.inference_mode(), self.autocast():
+            return system.predict(
+                self.network,
+                picture,
+                names=self.header.labels,
+                edges=skeleton.edges if skeleton else (),
+            )
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        if self.precision == "32":
+            return nullcontext()
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    def __repr__(self) -> str:
+        return f"Model({self.header.system}, {', '.join(self.header.labels)}, {self.source!r})"
+
+
+def find(name: str | Path) -> Path:
+    """The weights file that a name stands for: a file, a run folder, or a system whose weights are shipped.
+
+    Raises:
+        OcellusError: nothing of that name.
+    """
+    path = Path(name)
+    if path.is_dir() and (path / "best.safetensors").is_file():
+        return path / "best.safetensors"
+    if path.is_file():
+        return path
+    if path.suffix or path.is_dir() or str(name).count("/") != 1:
+        known = "a weights file, a folder of a run with best.safetensors, or a system as `ocellus list` shows"
+        raise OcellusError(f"{name} is no model here: give {known}")
+    system = catalog.card(str(name)).name
+    for shipped in sorted(ZOO.glob("*.safetensors")):
+        if weights.read_header(shipped).system == system:
+            return shipped
+    raise OcellusError(
+        f"no weights of {system} are shipped: train it (`ocellus train {system} DATA`), or turn a public "
+        f"checkpoint into ours (`ocellus import {system} FILE`), and give that file"
+    )
+
+
+def load(name: str | Path, *, device: str = "cpu", precision: str = "auto", fused: bool = True) -> Model:
+    """A model ready to use.
+
+    Args:
+        name: a weights file, a run folder, or a system whose weights are shipped ("see/mask_rcnn").
+        device: "cpu", "cuda", "cuda:1" or "mps".
+        precision: "32", "bf16", or "auto": bf16 where the device multiplies it in hardware.
+        fused: fold norms into convolutions, which is faster and answers the same; False keeps every layer,
+            for fine-tuning and for explanations.
+
+    Raises:
+        OcellusError: no such model, a damaged file, or a device that is not there.
+    """
+    from ocellus.training.devices import choose_device, choose_precision
+
+    path = find(name)
+    network, header = weights.load(path)
+    place = choose_device(device)
+    network = (fuse(network) if fused else network).to(place)
+    return Model(
+        network=network,
+        header=header,
+        source=str(path),
+        device=place,
+        precision=choose_precision(precision, place),
+    )

@@ -1,0 +1,129 @@
+"""The settings of a run: a system's Config and Train, the shared Fit, and what was trained on; as TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ocellus import catalog
+from ocellus.errors import OcellusError
+from ocellus.training.settings import Fit
+
+SECTIONS = ("config", "train", "fit")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that says how a run went.
+
+    Args:
+        system: "see/mask_rcnn".
+        data: the data set, as given.
+        config: the system's Config: the network.
+        train: the system's Train: its recipe.
+        fit: the loop.
+        start: a weights file that training began with; empty: from scratch.
+        val_fraction: share of the pictures kept for validation where the data set has no split of its own.
+    """
+
+    system: str
+    data: str
+    config: Any
+    train: Any
+    fit: Fit
+    start: str = ""
+    val_fraction: float = 0.2
+
+    def with_values(self, **values: Any) -> Settings:
+        """With fields of config, train and fit replaced by name.
+
+        Raises:
+            OcellusError: no such setting; the message names the nearest. Exit code 2.
+        """
+        parts = {section: getattr(self, section) for section in SECTIONS}
+        homes = {entry.name: section for section, part in parts.items() for entry in fields(part)}
+        for name, value in values.items():
+            if name not in homes:
+                near = get_close_matches(name, homes, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise OcellusError(f"{self.system} has no setting {name!r}{hint}", exit_code=2)
+            part = parts[homes[name]]
+            parts[homes[name]] = replace(part, **{name: checked(name, value, getattr(part, name))})
+        return replace(self, **parts)
+
+
+def defaults(system: str, data: str, *, preset: str = "small") -> Settings:
+    """A system's settings from one of its presets.
+
+    Raises:
+        OcellusError: no such system or preset. Exit code 2.
+    """
+    module = catalog.system(system)
+    if preset not in module.PRESETS:
+        raise OcellusError(
+            f"{system} has no preset {preset!r}; there is {', '.join(module.PRESETS)}", exit_code=2
+        )
+    config, train, fit = module.PRESETS[preset]
+    return Settings(system=catalog.card(system).name, data=data, config=config, train=train, fit=fit)
+
+
+def write(settings: Settings, path: Path) -> None:
+    """The settings as TOML, complete."""
+    run = {
+        "system": settings.system,
+        "data": settings.data,
+        "start": settings.start,
+        "val_fraction": settings.val_fraction,
+        "version": version("ocellus"),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sections = {section: asdict(getattr(settings, section)) for section in SECTIONS}
+    path.write_text(tomli_w.dumps({"run": run, **sections}), encoding="utf-8")
+
+
+def read(path: Path) -> Settings:
+    """Settings from a run.toml; what it leaves out has the defaults of the system's first preset.
+
+    Raises:
+        OcellusError: no such file, broken TOML, or a setting that the system does not have.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OcellusError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise OcellusError(f"{path} is not TOML: {error}") from error
+    run = content.get("run", {})
+    if "system" not in run:
+        raise OcellusError(f'{path} does not say which system it is for: it needs [run] system = "see/..."')
+    settings = defaults(run["system"], str(run.get("data", "")))
+    settings = replace(
+        settings,
+        start=str(run.get("start", "")),
+        val_fraction=float(run.get("val_fraction", 0.2)),
+    )
+    values = {name: value for section in SECTIONS for name, value in content.get(section, {}).items()}
+    return settings.with_values(**values)
+
+
+def checked(name: str, value: Any, default: Any) -> Any:
+    """A value of the type that a setting has; whole numbers do for fractions, lists for tuples.
+
+    Raises:
+        OcellusError: another type. Exit code 2.
+    """
+    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
+        kind = type(default[0]) if default else type(value[0]) if value else str
+        return tuple(kind(entry) for entry in value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        wanted = type(default).__name__
+        raise OcellusError(f"setting {name} takes {wanted}, not {value!r}", exit_code=2)
+    return value

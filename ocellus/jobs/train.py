@@ -1,0 +1,209 @@
+"""Train a system on a data set: check it, fit, keep the best weights, write the report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ocellus import catalog, weights
+from ocellus.data.check import check
+from ocellus.data.dataset import Dataset
+from ocellus.data.read import read
+from ocellus.errors import OcellusError
+from ocellus.jobs import settings as run_settings
+from ocellus.jobs.settings import Settings
+from ocellus.weights import Header, describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a training left behind.
+
+    Args:
+        folder: the run's folder.
+        weights: its best.safetensors.
+        metrics: of the best validation, by the metric's names.
+        report: the page to look at.
+    """
+
+    folder: Path
+    weights: Path
+    metrics: dict[str, float]
+    report: Path
+
+
+def train(
+    system: str,
+    data: str | Path | Dataset,
+    *,
+    out: str | Path = "",
+    preset: str = "small",
+    start: str | Path = "",
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+    **values: Any,
+) -> Trained:
+    """Train a system on a data set.
+
+    Args:
+        system: "see/mask_rcnn".
+        data: a folder or annotation file in any format that `ocellus.read` knows, or a Dataset.
+        out: folder of the run; empty: runs/<system>-<data>.
+        preset: the settings to begin with.
+        start: weights to begin with.
+        resume: go on where the run in `out` stopped.
+        say: is told what happens, a line at a time.
+        values: settings by name: `steps=600, learning_rate=0.01, depth=18`.
+
+    Raises:
+        OcellusError: the data would spoil the training, `out` holds a run already, a setting makes no sense.
+    """
+    name = str(data.root if isinstance(data, Dataset) else data)
+    settings = replace(run_settings.defaults(system, name, preset=preset), start=str(start))
+    chosen = settings.with_values(**values)
+    return train_settings(chosen, default_folder(chosen, out), data=data, resume=resume, say=say)
+
+
+def default_folder(settings: Settings, out: str | Path = "") -> Path:
+    """Where a run goes when nobody says: runs/mask_rcnn-nuclei."""
+    return (
+        Path(out) if str(out) else Path("runs") / f"{Path(settings.system).name}-{Path(settings.data).stem}"
+    )
+
+
+def train_settings(
+    settings: Settings,
+    folder: Path,
+    *,
+    data: str | Path | Dataset = "",
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> Trained:
+    """Train as `Settings` say, into a folder; see `train`."""
+    from ocellus.report.run import write_report
+    from ocellus.training.distributed import is_first
+    from ocellus.training.fit import fit
+
+    module = catalog.system(settings.system)
+    claim(folder, resume=resume)
+    source = data if str(data) else settings.data
+    dataset = source if isinstance(source, Dataset) else read(source, val_fraction=settings.val_fraction)
+    refuse_faults(dataset, say=say if is_first() else lambda _: None)
+    settings = replace(settings, config=module.adapt(settings.config, dataset))
+    recipe = module.Recipe(settings.config, settings.train, settings.fit, dataset.labels, dataset.skeleton)
+    if settings.start:
+        begin_with(recipe.network, Path(settings.start), settings.system, say=say)
+    if is_first():
+        run_settings.write(settings, folder / "run.toml")
+    facts = describe(
+        settings.system,
+        settings.config,
+        labels=dataset.labels.names,
+        skeleton=dataset.skeleton,
+        licence="as the training data allows",
+        data=f"{dataset.root.name}: {len(dataset.splits.get('train', ()))} pictures ({dataset.format})",
+    )
+    result = fit(
+        recipe,
+        examples=recipe.examples(dataset, "train"),
+        collate=recipe.collate,
+        validate=recipe.validator(dataset, "val"),
+        monitor=recipe.monitor,
+        folder=folder,
+        settings=settings.fit,
+        save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=metrics)),
+        resume=resume,
+    )
+    report = write_report(folder) if is_first() else folder / "report.html"
+    return Trained(
+        folder=folder, weights=folder / "best.safetensors", metrics=dict(result.metrics), report=report
+    )
+
+
+def claim(folder: Path, *, resume: bool) -> None:
+    """See that a run may be written to a folder.
+
+    Raises:
+        OcellusError: it holds a run and is not to be resumed, or the other way round. Exit code 2.
+    """
+    holds_run = (folder / "run.toml").is_file() or (folder / "last.ckpt").is_file()
+    if resume and not (folder / "last.ckpt").is_file():
+        raise OcellusError(f"{folder} holds no run to resume: leave --resume out to start one", exit_code=2)
+    if holds_run and not resume:
+        raise OcellusError(
+            f"{folder} already holds a run: --resume goes on with it, --out FOLDER starts another",
+            exit_code=2,
+        )
+    if not holds_run and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OcellusError(f"{folder} is there and is not a run: give an empty or new --out", exit_code=2)
+
+
+def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
+    """The data doctor's look at a data set, before it costs a training.
+
+    Raises:
+        OcellusError: it found what would spoil the training.
+    """
+    found = check(dataset)
+    faults = [finding for finding in found.findings if finding.severity == "refuse"]
+    warnings = len(found.findings) - len(faults)
+    if warnings:
+        say(f"{warnings} things in {dataset.root} look odd: `ocellus check {dataset.root}` lists them")
+    if faults:
+        first = faults[0]
+        raise OcellusError(
+            f"{dataset.root} would spoil a training: {len(faults)} faults, the first in {first.file} "
+            f"{first.where}: {first.message}; `ocellus check {dataset.root}` lists them all"
+        )
+    if not dataset.splits.get("train"):
+        raise OcellusError(
+            f"{dataset.root} has no pictures to train on; `ocellus check {dataset.root}` tells more"
+        )
+
+
+def begin_with(network: nn.Module, path: Path, system: str, *, say: Callable[[str], None]) -> None:
+    """Put the tensors of a weights file into a network; those for other classes are left as they are.
+
+    Raises:
+        OcellusError: not weights of this system, or the networks differ in more than the number of classes.
+    """
+    other, header = weights.load(path, system=system)
+    wanted, given = network.state_dict(), other.state_dict()
+    changed = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
+    kept = {key: wanted[key] if key in changed else tensor for key, tensor in given.items()}
+    if len(changed) > len(wanted) // 4:
+        differing = differences(catalog.system(system).Config, network, header)
+        raise OcellusError(
+            f"{path} is of another network: {differing}; give the same settings, or other weights"
+        )
+    weights.load_state(network, kept, source=str(path))
+    if changed:
+        say(
+            f"{path} knows {', '.join(header.labels[:5])}; "
+            f"the {len(changed)} tensors for other classes start anew"
+        )
+
+
+def differences(kind: type, network: Any, header: Header) -> str:
+    """In which settings a network and a weights file differ, as a phrase."""
+    theirs = header.settings()
+    names = [entry.name for entry in fields(kind)]
+    pairs = [(name, getattr(theirs, name), getattr(network.config, name)) for name in names]
+    return (
+        ", ".join(f"{name} is {a}, not {b}" for name, a, b in pairs if a != b)
+        or "its tensors differ in shape"
+    )
+
+
+def _save(network: nn.Module, path: Path, header: Header) -> None:
+    weights.save(path, network, header)
+
+
+def say_to_stderr(line: str) -> None:
+    """For commands whose standard output is JSON."""
+    print(line, file=sys.stderr)
