@@ -45,7 +45,11 @@ def main(argv: list[str]) -> int:
 
 
 def system_facts(name: str, preset: str) -> tuple[dict[str, Any], Any]:
-    """A system's card and presets, and the network settings of one of them."""
+    """A system's card and presets, and the network settings of one of them.
+
+    Raises:
+        OcellusError: no such system or preset. Exit code 2.
+    """
     system = catalog.system(name)
     presets = system.PRESETS
     if preset and preset not in presets:

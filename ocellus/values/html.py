@@ -29,6 +29,7 @@ def picture_uri(picture: Picture) -> str:
 
 
 def svg(size: tuple[int, int], body: str, picture: Picture | None) -> str:
+    """An inline SVG of (H, W) pixels: the picture, or a dark ground, and what is drawn on it."""
     height, width = size
     if picture is not None:
         back = f'<image href="{picture_uri(picture)}" width="{width}" height="{height}"/>'
@@ -40,10 +41,12 @@ def svg(size: tuple[int, int], body: str, picture: Picture | None) -> str:
 
 
 def picture_html(picture: Picture) -> str:
+    """The picture alone."""
     return svg(picture.size, "", picture)
 
 
 def instances_html(instances: Instances) -> str:
+    """Masks, boxes and keypoints over the picture, where it was kept; names show under the pointer."""
     parts = []
     thickness = max(instances.size) / 500
     for index in range(len(instances)):
