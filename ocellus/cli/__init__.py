@@ -11,7 +11,7 @@ from importlib.metadata import version
 from ocellus.errors import OcellusError
 
 COMMANDS = {
-    "list": ("ocellus.cli.list:main", "the systems there are, and what each is for"),
+    "list": ("ocellus.cli.list_systems:main", "the systems there are, and what each is for"),
     "info": ("ocellus.cli.info:main", "what a system or a weights file is; --layers: its shapes and sizes"),
     "check": ("ocellus.cli.check:main", "look a data set over before it costs a training"),
     "train": ("ocellus.cli.train:main", "train a system on a data set; --resume goes on where a run stopped"),
