@@ -63,7 +63,7 @@ KINDS: dict[str, Kind] = {
     ),
     "picture-huge": Kind(
         WARN,
-        "more than 50 megapixels; reading it takes hundreds of megabytes in each worker, and it is scaled down",
+        "more than 50 megapixels; reading it takes hundreds of megabytes in each worker",
         "cut it into tiles if the objects are small",
     ),
     "picture-empty": Kind(
@@ -228,6 +228,32 @@ KINDS: dict[str, Kind] = {
         WARN,
         "the most frequent class has more than 100 times the training objects of the rarest",
         "read the AP of each class beside the mean; annotate more of the rare one",
+    ),
+    # Files
+    "file-unused": Kind(
+        WARN,
+        "the folder holds other annotations too, which were not read",
+        "name the file itself to read it instead",
+    ),
+    "file-unreadable": Kind(
+        REFUSE,
+        "the annotation file of one picture cannot be read; the picture is left out",
+        "mend it or write it again",
+    ),
+    "annotation-ignored": Kind(
+        WARN,
+        "the annotation is of a sort that no object is made from, and was left out",
+        "draw it as a polygon, box, circle or mask, or give points the group of their object",
+    ),
+    "difficult-kept": Kind(
+        WARN,
+        "objects marked as difficult are taken like the others",
+        "take them out of the annotations if they are not to count",
+    ),
+    "skeletons-differ": Kind(
+        WARN,
+        "classes have different keypoints; those of the first are read",
+        "read them as separate data sets",
     ),
     # Splits
     "split-empty": Kind(REFUSE, "there is no picture to train on", "put pictures into the split train"),

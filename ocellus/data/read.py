@@ -1,0 +1,74 @@
+"""A data set from whatever the user points at: the format is found from the files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import ModuleType
+
+from ocellus.data import coco, id_masks, labelme, plain_images, voc, yolo
+from ocellus.data.dataset import Dataset
+from ocellus.data.json_stream import elements
+from ocellus.data.splits import with_split
+from ocellus.errors import OcellusError
+
+# The order matters: the first that matches reads. Formats with a file of their own come before guesses.
+READERS: dict[str, ModuleType] = {
+    "coco": coco,
+    "yolo": yolo,
+    "labelme": labelme,
+    "voc": voc,
+    "masks": id_masks,
+    "images": plain_images,
+}
+KNOWN = "COCO's JSON, YOLO's data.yaml, LabelMe's JSON, VOC's XML, folders images and masks, or pictures"
+
+
+def read(path: str | os.PathLike[str], *, val_fraction: float = 0.2, form: str | None = None) -> Dataset:
+    """The data set in a folder or file: COCO, YOLO, LabelMe, Pascal VOC, id masks or plain pictures.
+
+    Args:
+        path: a folder, or a file that describes the data set.
+        val_fraction: the share of pictures to validate on where the format states no split.
+        form: coco, yolo, labelme, voc, masks or images, for a folder that several formats fit.
+
+    Raises:
+        OcellusError: nothing there, nothing known, a broken file (with line and column), or a choice to make.
+    """
+    place = Path(path).expanduser()
+    if form is not None and form not in READERS:
+        raise OcellusError(f"there is no format {form!r}; there are {', '.join(READERS)}", exit_code=2)
+    if not place.exists():
+        message = (
+            f"there is no {place}; check the path: wanted is a folder of annotated pictures, or its file"
+        )
+        raise OcellusError(message)
+    try:
+        if place.is_dir() and not any(place.iterdir()):
+            raise OcellusError(f"{place} is an empty folder; wanted are {KNOWN}")
+        found = form or next((name for name, reader in READERS.items() if reader.matches(place)), None)
+        if found is None:
+            raise _unknown(place)
+        dataset = READERS[found].read(place)
+    except OSError as error:
+        message = (
+            f"cannot read {error.filename or place}: {error.strerror or error}; check its rights and the disk"
+        )
+        raise OcellusError(message) from error
+    return with_split(dataset, val_fraction)
+
+
+def _unknown(path: Path) -> OcellusError:
+    if path.is_dir():
+        some = ", ".join(sorted(entry.name for entry in path.iterdir())[:6])
+        return OcellusError(f"{path} holds nothing that can be read (it has {some}); wanted are {KNOWN}")
+    if path.stat().st_size == 0:
+        return OcellusError(f"{path} is empty (0 bytes); copy or export it again")
+    if path.suffix.lower() == ".json":
+        for _ in elements(path):  # broken JSON says where
+            pass
+        message = (
+            f"{path} is JSON, but neither COCO's (images, annotations, categories) nor LabelMe's (shapes)"
+        )
+        return OcellusError(f"{message}; export it again as one of them")
+    return OcellusError(f"{path} is of no known kind; wanted are {KNOWN}")
