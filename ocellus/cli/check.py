@@ -1,0 +1,152 @@
+"""`ocellus check DATA`: what is wrong with a data set, before it costs a training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ocellus.data.check import Check
+    from ocellus.data.dataset import Dataset, Finding
+
+EXAMPLES = 3
+MOST_CLASSES = 40
+BAR = 24
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Decode every picture and examine every annotation. Exit code 1: training would refuse the data set."""
+
+    data: tyro.conf.Positional[Path]
+    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, id masks, pictures)."""
+    json: bool = False
+    """Print everything as JSON: all findings, not only the first of each kind."""
+    workers: int = 0
+    """Threads that decode pictures; 0: one for each core."""
+    val_fraction: float = 0.2
+    """Share of the pictures that validates where the format has no split of its own, as in train."""
+
+
+def main(argv: list[str]) -> int:
+    """Check a data set and print what was found; the exit code is 1 where training would refuse."""
+    arguments = tyro.cli(Arguments, args=argv, prog="ocellus check")
+    from ocellus.data.read import read
+
+    dataset = read(arguments.data, val_fraction=arguments.val_fraction)
+    result = examine(dataset, arguments.workers or None)
+    if arguments.json:
+        print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
+    else:
+        from rich.console import Console
+
+        show(result, Console(soft_wrap=not sys.stdout.isatty()))
+    return 1 if result.refuses else 0
+
+
+def examine(dataset: Dataset, workers: int | None) -> Check:
+    """Check with a progress bar on standard error, where a person looks at it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from ocellus.data.check import check
+
+    columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=len({record.image for _, record in dataset.records()}))
+        return check(dataset, workers=workers, each=lambda: progress.advance(task))
+
+
+def show(result: Check, console: Console) -> None:
+    """Print the counts, the class histogram and the findings."""
+    total = sum(result.pictures.values())
+    splits = ", ".join(f"{split} {count}" for split, count in result.pictures.items())
+    console.print(f"[bold]{result.root}[/]  {result.format}, {total} pictures ({splits})", highlight=False)
+    if result.split_rule:
+        console.print(f"splits: {result.split_rule}", highlight=False, markup=False)
+    if result.picture_sizes:
+        console.print(sizes_line(result), highlight=False)
+    if result.names:
+        console.print(class_table(result))
+    refused = sum(finding.severity == "refuse" for finding in result.findings)
+    warned = len(result.findings) - refused
+    if result.findings:
+        console.print(finding_table(result))
+    verdict = (
+        "[red bold]training refuses this data set[/]"
+        if result.refuses
+        else "[green bold]ready to train on[/]"
+    )
+    console.print(
+        f"{verdict}: {refused} to mend, {warned} to know of, {result.seconds:.1f} s", highlight=False
+    )
+
+
+def sizes_line(result: Check) -> str:
+    """The picture sizes in a line, and the objects' below it."""
+    sizes = result.picture_sizes
+    first = ", ".join(f"{width}x{height} ({count})" for (height, width), count in list(sizes.items())[:3])
+    more = f", and {len(sizes) - 3} more" if len(sizes) > 3 else ""
+    sides = ", ".join(f"{side}: {count}" for side, count in result.object_sides.items() if count)
+    return f"picture sizes: {first}{more}" + (f"\nobject sides in pixels: {sides}" if sides else "")
+
+
+def class_table(result: Check) -> Table:
+    """Objects of each class and split, with bars; the rarest of very many classes are left to --json."""
+    from rich.table import Table
+    from rich.text import Text
+
+    splits = list(result.objects)
+    totals = {name: sum(result.objects[split][name] for split in splits) for name in result.names}
+    names = sorted(result.names, key=lambda name: -totals[name])
+    table = Table("class", *splits, "objects", box=None, pad_edge=False)
+    for column in table.columns[1:-1]:
+        column.justify = "right"
+    most = max(totals.values(), default=0)
+    for name in names[:MOST_CLASSES]:
+        counts = [str(result.objects[split][name]) for split in splits]
+        table.add_row(Text(name), *counts, "█" * round(BAR * totals[name] / most) if most else "")
+    if len(names) > MOST_CLASSES:
+        rest = names[MOST_CLASSES:]
+        counts = [str(sum(result.objects[split][name] for name in rest)) for split in splits]
+        table.add_row(f"{len(rest)} more classes", *counts, "")
+    if any(result.crowds.values()):
+        table.add_row("(crowd regions)", *(str(result.crowds[split]) for split in splits), "")
+    return table
+
+
+def finding_table(result: Check) -> Table:
+    """One row a kind: how often, what it means, the first few places."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("severity", "kind", "count", "what and where", box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for kind, found in result.by_kind():
+        refused = found[0].severity == "refuse"
+        cell = Text(found[0].message)
+        for finding in found[:EXAMPLES]:
+            cell.append(f"\n  {place(finding, result.root)}", style="dim")
+        if len(found) > EXAMPLES:
+            cell.append(f"\n  and {len(found) - EXAMPLES} more (--json lists all)", style="dim")
+        table.add_row(
+            Text(found[0].severity, style="red" if refused else "yellow"), kind, str(len(found)), cell
+        )
+    return table
+
+
+def place(finding: Finding, root: Path) -> str:
+    """Where a finding is, and what stands there."""
+    from ocellus.data.check.report import shown
+
+    file = shown(finding.file, root)
+    where = f", {finding.where}" if finding.where else ""
+    return f"{file}{where}: {finding.value}" if finding.value else f"{file}{where}"

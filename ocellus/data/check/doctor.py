@@ -1,0 +1,87 @@
+"""`check`: everything that is wrong with a data set, found before a network learns it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ocellus.data.check.classes import check_counts, check_ids, check_misread, check_names, check_splits
+from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
+from ocellus.data.check.objects import check_objects
+from ocellus.data.check.report import Check, ordered
+from ocellus.data.check.tally import Tally
+from ocellus.data.dataset import Annotation, Dataset, Finding, Record
+from ocellus.data.findings import finding
+from ocellus.errors import OcellusError
+
+
+def check(dataset: Dataset, *, workers: int | None = None, each: Callable[[], None] | None = None) -> Check:
+    """Examine a data set: decode every picture, look at every annotation, count everything.
+
+    Args:
+        dataset: as read; what the reader found is kept among the findings.
+        workers: threads that decode; None: one for each core this process may use.
+        each: called after each picture, for a progress bar.
+    """
+    start = time.perf_counter()
+    records = list(dataset.records())
+    seen = examine_all((record.image for _, record in records), workers=workers or cores(), each=each)
+    found = list(dataset.findings)
+    tally = Tally()
+    for split, record in records:
+        one = seen[record.image]
+        found += check_file(record, one)
+        size = record.size or one.size
+        annotations = annotations_of(record, found)
+        found += check_objects(
+            record,
+            annotations,
+            size,
+            classes=len(dataset.labels),
+            keypoints=len(dataset.skeleton) if dataset.skeleton else 0,
+        )
+        tally.add(split, record, annotations, size)
+    found += check_twins(records, seen)
+    objects = tally.objects(dataset.labels.names, tuple(dataset.splits))
+    found += [*check_names(dataset), *check_ids(dataset, tally), *check_misread(dataset, tally)]
+    found += [*check_counts(dataset, objects), *check_splits(dataset, tally)]
+    return Check(
+        root=dataset.root,
+        format=dataset.format,
+        split_rule=dataset.split_rule,
+        names=dataset.labels.names,
+        findings=ordered(found),
+        pictures={split: len(pictures) for split, pictures in dataset.splits.items()},
+        objects=objects,
+        crowds={split: tally.crowds[split] for split in dataset.splits},
+        picture_sizes=count_sizes(records, seen),
+        object_sides=tally.object_sides(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def annotations_of(record: Record, found: list[Finding]) -> tuple[Annotation, ...]:
+    """The annotations of a picture, read once; none, and a finding more, where their file cannot be read."""
+    try:
+        return tuple(
+            iter(record.annotations)
+        )  # without iter, tuple asks for the length, which may read them too
+    except OcellusError as error:
+        found.append(finding("file-unreadable", record.source or record.image, detail=str(error)))
+        return ()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def count_sizes(records: Sequence[tuple[str, Record]], seen: dict[Path, Seen]) -> dict[tuple[int, int], int]:
+    """Pictures of each (H, W), the most frequent first."""
+    sizes = (seen[record.image].size for _, record in records)
+    return dict(Counter(size for size in sizes if size is not None).most_common())
