@@ -8,6 +8,7 @@ from math import isfinite
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ocellus.draw.chips import Color, chip_size, place_chips
 from ocellus.draw.shapes import DARK, mask_window, paint_box, paint_line, paint_mask
@@ -31,7 +32,7 @@ def draw_instances(
     score_threshold: float = 0.0,
     point_threshold: float = 0.0,
     show: Sequence[str] = PARTS,
-    colors: str = "auto",
+    colors: str | Sequence[Color] = "auto",
     fill: float = 0.42,
     longest: int | None = None,
 ) -> Picture:
@@ -46,20 +47,25 @@ def draw_instances(
         score_threshold: 0 to 1.
         point_threshold: keypoints are drawn where their visibility, or score, is above it.
         show: which of "masks", "boxes", "keypoints" and "labels".
-        colors: "class", "object", or "auto": a color for each object where all are of one class.
+        colors: "class", "object", "auto" (by object where all are of one class), or RGB of each object.
         fill: opacity of the masks, 0 to 1.
         longest: pixels of the longer side to draw at; None: as large as the picture is.
 
     Raises:
         OcellusError: a word in `show` or `colors` that there is not.
-        ValueError: the objects are of a picture of another size.
+        ValueError: the objects are of a picture of another size, or there are more or fewer colors.
     """
     _check(picture, instances, show, colors)
     scale = 1.0 if longest is None else longest / max(picture.size)
     canvas = to_image(picture, scale=scale)
-    chosen = _chosen(instances.to("cpu"), score_threshold)
+    instances = instances.to("cpu")
+    kept = _kept(instances, score_threshold)
+    chosen = instances[kept]
     if len(chosen):
-        paints = object_colors(chosen, colors)
+        if isinstance(colors, str):
+            paints = object_colors(chosen, colors)
+        else:
+            paints = [colors[index] for index in kept.tolist()]
         _paint(canvas, chosen, paints, show=show, scale=scale, fill=fill)
         if "keypoints" in show and chosen.keypoints is not None:
             _paint_points(canvas, chosen, paints, scale=scale, threshold=point_threshold)
@@ -110,7 +116,9 @@ def font_size(size: tuple[int, int], *, count: int = 1) -> int:
     return max(10, round((max(size) / 42 + 3) * crowding))
 
 
-def _check(picture: Picture, instances: Instances, show: Sequence[str], colors: str) -> None:
+def _check(
+    picture: Picture, instances: Instances, show: Sequence[str], colors: str | Sequence[Color]
+) -> None:
     if picture.size != instances.size:
         raise ValueError(
             f"objects of a {instances.size[1]}x{instances.size[0]} picture cannot be drawn into one of "
@@ -118,15 +126,18 @@ def _check(picture: Picture, instances: Instances, show: Sequence[str], colors: 
         )
     if unknown := [word for word in show if word not in PARTS]:
         raise OcellusError(f"{unknown[0]!r} cannot be shown; there is {', '.join(PARTS)}", exit_code=2)
-    if colors not in ("auto", "class", "object"):
+    if not isinstance(colors, str) and len(colors) != len(instances):
+        raise ValueError(f"{len(colors)} colors for {len(instances)} objects")
+    if isinstance(colors, str) and colors not in ("auto", "class", "object"):
         raise OcellusError(f"colors={colors!r}; there is auto, class and object", exit_code=2)
 
 
-def _chosen(instances: Instances, threshold: float) -> Instances:
+def _kept(instances: Instances, threshold: float) -> Tensor:
+    """Indices of the objects that are drawn."""
     keep = torch.isfinite(instances.boxes).all(dim=1)
     if instances.scores is not None:
         keep &= instances.scores >= threshold
-    return instances[keep]
+    return keep.nonzero().flatten()
 
 
 def _paint(
