@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ocellus.errors import OcellusError
@@ -40,6 +42,6 @@ def choose_precision(name: str, device: str) -> str:
     if device.startswith("cuda"):
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "32"
     read = getattr(torch.cpu, "get_capabilities", dict)  # not in the oldest torch that Ocellus runs on
-    capabilities = read()
+    capabilities: dict[str, Any] = read()
     fast = device == "cpu" and (capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
     return "bf16" if fast else "32"

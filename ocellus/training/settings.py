@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+
+from ocellus.errors import OcellusError
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,52 @@ class Fit:
     """Validations without improvement after which training stops early; 0: never."""
     log_every: int = 10
     """Steps between lines of metrics.jsonl and TensorBoard."""
+
+
+CHOICES = {
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("cosine", "multistep", "constant"),
+    "precision": ("auto", "32", "bf16"),
+}
+LEAST = {
+    "steps": 0,
+    "batch_size": 1,
+    "accumulate": 1,
+    "warmup_steps": 0,
+    "clip": 0,
+    "weight_decay": 0,
+    "ema": 0,
+    "layer_decay": 0,
+    "backbone_rate": 0,
+    "workers": 0,
+    "seed": 0,
+    "validate_every": 0,
+    "patience": 0,
+    "log_every": 1,
+}
+MOST = {"ema": 0.999999, "learning_rate": 1e3, "layer_decay": 1.0, "workers": 512}
+
+
+def check(settings: Fit) -> None:
+    """See that the settings make sense.
+
+    Raises:
+        OcellusError: one does not; the message names it. Exit code 2.
+    """
+    for name, value in asdict(settings).items():
+        if name in CHOICES and value not in CHOICES[name]:
+            wanted = f"one of {', '.join(CHOICES[name])}"
+        elif isinstance(value, float) and not math.isfinite(value):
+            wanted = "a finite number"
+        elif name in LEAST and value < LEAST[name]:
+            wanted = f"at least {LEAST[name]}"
+        elif name in MOST and value > MOST[name]:
+            wanted = f"at most {MOST[name]:g}"
+        elif name == "learning_rate" and value <= 0:
+            wanted = "more than 0"
+        elif name == "epochs" and value <= 0 and not settings.steps:
+            wanted = "more than 0 where --steps is 0"
+        else:
+            continue
+        flag = name.replace("_", "-")
+        raise OcellusError(f"--{flag} {value} makes no sense: it takes {wanted}", exit_code=2)

@@ -1,0 +1,58 @@
+"""Validation during a run: no trace of it in the run's randomness; which weights are the best."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from ocellus.errors import OcellusError
+from ocellus.training.plan import State, Validate
+from ocellus.training.signals import Break, Stop
+
+
+def measure(network: nn.Module, validate: Validate, *, seed: int, stop: Stop) -> dict[str, float] | None:
+    """A network's figures, measured in eval mode and with random numbers of its own.
+
+    Returns:
+        The figures, or None where a signal ended the validation.
+    """
+    modes = [(module, module.training) for module in network.modules()]
+    devices = {p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"}
+    network.eval()
+    try:
+        with stop.breakable(), torch.random.fork_rng(devices=sorted(devices)), torch.no_grad():
+            torch.manual_seed(seed)
+            return {name: float(value) for name, value in validate(network).items()}
+    except Break:
+        return None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def judge(state: State, metrics: dict[str, float], *, monitor: str, lower_is_better: bool) -> bool:
+    """Note the figures of a validation; whether these weights are the best so far.
+
+    The first validation is the best so far whatever it says, so that there always is a best.
+
+    Raises:
+        OcellusError: the figure to judge by is not among them. Exit code 2.
+    """
+    if monitor not in metrics:
+        raise OcellusError(
+            f"there is no figure {monitor!r} to choose the best weights by; there is {', '.join(metrics)}",
+            exit_code=2,
+        )
+    value = metrics[monitor]
+    state.validated = state.step
+    known = state.best is not None and math.isfinite(state.best)
+    better = not known or (value < state.best if lower_is_better else value > state.best)  # type: ignore[operator]
+    if state.best is not None and not math.isfinite(value):
+        better = False
+    if better:
+        state.best, state.best_step, state.stale, state.metrics = value, state.step, 0, dict(metrics)
+    else:
+        state.stale += 1
+    return better
