@@ -106,6 +106,8 @@ class Examples:
         seed: int = 0,
         cache: int = CACHE,
     ) -> None:
+        if train is not None:
+            _require_possible(train)
         self.records = tuple(records)
         self.dataset = dataset
         self.train = train
@@ -208,6 +210,20 @@ class Examples:
                 f"{objects.size[1]}x{objects.size[0]}: run `ocellus check` and mend or leave out the picture"
             )
         return Example(image, targets.from_instances(objects, keypoints=len(self.dataset.skeleton or ())))
+
+
+def _require_possible(train: Variation) -> None:
+    """Raises OcellusError for settings that no picture can be varied by. Exit code 2."""
+    chances = ("flip", "flip_vertical", "turn", "mosaic", "copy_paste", "color")
+    wrong = [(name, "between 0 and 1") for name in chances if not 0 <= getattr(train, name) <= 1]
+    if not 0 < train.scale_low <= train.scale_high < math.inf:
+        wrong.append(("scale_low", f"above 0 and at most --scale-high {train.scale_high}"))
+    if train.crop < 0:
+        wrong.append(("crop", "0 or a number of pixels"))
+    if wrong:
+        name, wanted = wrong[0]
+        flag = "--" + name.replace("_", "-")
+        raise OcellusError(f"{flag} is {getattr(train, name)}; it has to be {wanted}", exit_code=2)
 
 
 def collate(items: Sequence[Item]) -> Batch:
