@@ -140,7 +140,7 @@ class _Content:
 def _scan(path: Path) -> _Content:
     content = _Content(path)
     seen: dict[str, int] = defaultdict(int)
-    for element in elements(path):
+    for element in elements(path, skim=("annotations", "image_id")):
         if not element.listed or element.key not in ("images", "annotations", "categories"):
             seen[element.key] += 1
             continue

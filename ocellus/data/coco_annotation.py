@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ocellus.data.dataset import Annotation, Finding
 from ocellus.data.findings import finding
+from ocellus.data.json_stream import line_and_column
 from ocellus.errors import OcellusError
 from ocellus.values import runs
 from ocellus.values.rings import Ring
@@ -41,18 +42,24 @@ class Table:
         """The annotations of one picture, in the order of the file.
 
         Raises:
-            OcellusError: the file has changed since it was scanned.
+            OcellusError: an annotation is not valid JSON, or the file has changed since it was scanned.
         """
         found = []
+        row = 0
         try:
             with self.path.open("rb") as stream:
                 for row in range(int(self.first[picture]), int(self.first[picture + 1])):
                     stream.seek(int(self.starts[row]))
                     raw = json.loads(stream.read(int(self.lengths[row])))
                     found.append(annotation(raw, labels=self.labels, points=self.points, file=str(self.path)))
-        except (OSError, ValueError) as error:
-            message = f"{self.path} has changed since it was opened ({error}); start again"
-            raise OcellusError(message) from error
+        except OSError as error:
+            raise OcellusError(f"cannot read {self.path} any more: {error.strerror or error}") from error
+        except json.JSONDecodeError as error:
+            line, column = line_and_column(self.path, int(self.starts[row]) + error.pos)
+            message = f"{self.path} is not valid JSON at line {line}, column {column} ({error.msg})"
+            raise OcellusError(
+                f"{message}; mend that place, or start again if the file has changed"
+            ) from error
         return tuple(found)
 
 

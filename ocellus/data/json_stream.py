@@ -16,6 +16,8 @@ from ocellus.errors import OcellusError
 
 WINDOW = 4 << 20
 BLANK = re.compile(r"[ \t\r\n]*")
+# An object with no object in it: runs of anything but braces and quotes, and strings.
+FLAT = re.compile(r'\{(?:[^{}"]++|"(?:[^"\\]++|\\.)*+")*+\}')
 
 
 class Element(NamedTuple):
@@ -66,28 +68,48 @@ def read_span(path: Path, start: int, end: int) -> Any:
         return json.loads(stream.read(end - start))
 
 
-def elements(path: Path) -> Iterator[Element]:
+def elements(path: Path, *, skim: tuple[str, str] | None = None) -> Iterator[Element]:
     """The values at the top of a JSON file; those of lists one by one.
 
     Strings come with one character a byte: the file is scanned as Latin-1, so that characters are bytes.
+
+    Args:
+        path: the file.
+        skim: (key, field): of the flat objects listed under the key only this field is read, a number; the
+            rest is not even checked, which is several times faster.
 
     Raises:
         OcellusError: the file is missing, cut off or not JSON; names line and column.
     """
     try:
         with path.open("rb") as stream:
-            yield from _Scanner(path, stream).run()
+            yield from _Scanner(path, stream, skim).run()
     except OSError as error:
         raise OcellusError(
             f"cannot read {path}: {error.strerror or error}; check the name and its rights"
         ) from error
 
 
+def line_and_column(path: Path, place: int) -> tuple[int, int]:
+    """The line and column, from 1, of a byte of a file."""
+    lines, start, seen = 1, 0, 0
+    with path.open("rb") as stream:
+        while seen < place and (block := stream.read(min(WINDOW, place - seen))):
+            found = block.count(b"\n")
+            lines += found
+            start = seen + block.rindex(b"\n") + 1 if found else start
+            seen += len(block)
+    return lines, place - start + 1
+
+
 class _Scanner:
     """A window of text that moves over the file."""
 
-    def __init__(self, path: Path, stream: BinaryIO) -> None:
+    def __init__(self, path: Path, stream: BinaryIO, skim: tuple[str, str] | None) -> None:
         self.path, self.stream = path, stream
+        self.skimmed = skim[0] if skim else None
+        self.field = skim[1] if skim else ""
+        self.pattern = re.compile(rf'"{self.field}"\s*:\s*(-?\d+)\s*[,}}]')
         self.decoder = json.JSONDecoder()
         self.base = 3 if stream.read(3) == b"\xef\xbb\xbf" else 0
         stream.seek(self.base)
@@ -99,7 +121,7 @@ class _Scanner:
             yield from self.listed("")
         elif opened == "{":
             for _ in self.items("}"):
-                key = self.value().value
+                key = self.value("").value
                 if not isinstance(key, str):
                     raise self.error("a key must be a text in quotes")
                 key = key.encode("latin-1", "replace").decode("utf-8", "replace")
@@ -109,7 +131,7 @@ class _Scanner:
                 if self.peek() == "[":
                     yield from self.listed(key)
                 else:
-                    yield self.value()._replace(key=key)
+                    yield self.value(key)
         else:
             raise self.error("Expecting '{' or '['")
         if self.peek():
@@ -117,7 +139,7 @@ class _Scanner:
 
     def listed(self, key: str) -> Iterator[Element]:
         for _ in self.items("]"):
-            yield self.value()._replace(key=key, listed=True)
+            yield (self.skim(key) if key == self.skimmed else None) or self.value(key, True)
 
     def items(self, closing: str) -> Iterator[None]:
         """Stands on each item up to the closing bracket in turn; steps over the commas."""
@@ -150,7 +172,21 @@ class _Scanner:
         self.text, self.at = self.text[self.at :] + data.decode("latin-1"), 0
         return not self.ended
 
-    def value(self) -> Element:
+    def skim(self, key: str) -> Element | None:
+        """One field of the flat object here; None where it is not that simple."""
+        whole = FLAT.match(self.text, self.at)
+        if whole is None:
+            return None
+        found = self.pattern.findall(self.text, self.at, whole.end())
+        if len(found) != 1:
+            return None
+        element = Element(
+            key, {self.field: int(found[0])}, self.base + self.at, self.base + whole.end(), True
+        )
+        self.at = whole.end()
+        return element
+
+    def value(self, key: str, listed: bool = False) -> Element:
         self.peek()
         while True:
             try:
@@ -164,21 +200,14 @@ class _Scanner:
                     raise self.error(error.msg) from error
                 continue
             if end < len(self.text) or not self.more():  # a number may go on in what is not yet read
-                element = Element("", value, self.base + self.at, self.base + end, False)
+                element = Element(key, value, self.base + self.at, self.base + end, listed)
                 self.at = end
                 return element
 
     def error(self, message: str) -> OcellusError:
         place = self.base + self.at
         cut = self.ended and not self.text[self.at :].strip()
-        self.stream.seek(0)
-        lines, start, seen = 1, 0, 0
-        while seen < place and (block := self.stream.read(min(WINDOW, place - seen))):
-            found = block.count(b"\n")
-            lines += found
-            start = seen + block.rindex(b"\n") + 1 if found else start
-            seen += len(block)
-        return _broken(self.path, lines, place - start + 1, message, cut=cut)
+        return _broken(self.path, *line_and_column(self.path, place), message, cut=cut)
 
 
 def _broken(path: Path, line: int, column: int, message: str, *, cut: bool) -> OcellusError:

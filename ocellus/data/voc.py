@@ -143,7 +143,7 @@ def _record(page: _Page, root: Path, home: Path, names: tuple[str, ...]) -> Reco
 
 
 def _with_masks(boxes: tuple[Annotation, ...], mask: Path) -> tuple[Annotation, ...]:
-    """The objects with the masks of the same number; a mask without an object is an object without a class."""
+    """The objects with the masks of the same number; a mask of no object is an object without a class."""
     ids = read_ids(mask)
     runs = object_runs(ids)
     size = (int(ids.shape[0]), int(ids.shape[1]))
@@ -159,7 +159,7 @@ def _with_masks(boxes: tuple[Annotation, ...], mask: Path) -> tuple[Annotation, 
 
 
 def _splits(root: Path, records: dict[str, Record], findings: list[Finding]) -> dict[str, tuple[Record, ...]]:
-    """ImageSets/Segmentation where there are object masks, else ImageSets/Main; else folders named for splits."""
+    """ImageSets/Segmentation where there are object masks, else ImageSets/Main; else the folders' names."""
     kinds = ("Segmentation", "Main") if (root / "SegmentationObject").is_dir() else ("Main", "Segmentation")
     for kind in kinds:
         lists = {

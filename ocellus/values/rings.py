@@ -38,28 +38,41 @@ def trace(mask: NDArray[np.bool_], *, top: int = 0, left: int = 0) -> tuple[Ring
     step[:, :, 3] = vertical & inner
     step[:, :, 3] = np.roll(step[:, :, 3], 1, axis=0)  # up the left side: starts one row lower
     step[:, :, 1] = vertical & ~inner  # down the right side
-    remaining = {(int(y), int(x), int(d)) for y, x, d in np.argwhere(step)}
-    moves = ((0, 1), (1, 0), (0, -1), (-1, 0))
-    rings = []
-    while remaining:
-        y, x, direction = start = min(remaining)
-        points = []
-        while True:
-            remaining.discard((y, x, direction))
-            y, x = y + moves[direction][0], x + moves[direction][1]
-            for turn in (1, 0, 3):  # right first: parts that touch at a corner are kept apart
-                candidate = (y, x, (direction + turn) % 4)
-                if candidate in remaining or candidate == start:
-                    break
-            else:
-                raise AssertionError("an outline of a mask must close")
-            if candidate[2] != direction:
-                points.append((left + x, top + y))
-            direction = candidate[2]
-            if candidate == start:
-                break
-        rings.append(np.array(points, np.float64))
-    return tuple(rings)
+    flags = step.ravel()
+    edges = np.flatnonzero(flags)
+    point, direction = np.divmod(edges, 4)
+    end = point + np.array((1, width + 1, -1, -width - 1))[direction]
+    after = edges  # the edge that goes on from the end of each
+    for turn in (3, 0, 1):  # right last, so that it wins: parts that touch at a corner are kept apart
+        candidate = 4 * end + (direction + turn) % 4
+        after = np.where(flags[candidate], candidate, after)
+    following = np.searchsorted(edges, after)
+    corner = direction[following] != direction
+    y, x = np.divmod(end, width + 1)
+    points = np.stack((left + x, top + y), axis=1).astype(np.float64)
+    order, sizes = _cycles(following.tolist())
+    kept = corner[order]
+    lengths = (
+        np.add.reduceat(kept, np.cumsum([0, *sizes[:-1]]), dtype=np.int64) if sizes else np.zeros(0, np.int64)
+    )
+    return tuple(np.split(points[order][kept], np.cumsum(lengths)[:-1])) if sizes else ()
+
+
+def _cycles(following: list[int]) -> tuple[NDArray[np.int64], list[int]]:
+    """The cycles of a permutation end to end, each from its smallest member on, and their lengths."""
+    seen = bytearray(len(following))
+    order: list[int] = []
+    sizes = []
+    for start in range(len(following)):
+        if seen[start]:
+            continue
+        before, at = len(order), start
+        while not seen[at]:
+            seen[at] = 1
+            order.append(at)
+            at = following[at]
+        sizes.append(len(order) - before)
+    return np.array(order, np.int64), sizes
 
 
 def fill(rings: Sequence[Ring], size: tuple[int, int]) -> tuple[NDArray[np.bool_], int, int]:
@@ -79,19 +92,22 @@ def fill(rings: Sequence[Ring], size: tuple[int, int]) -> tuple[NDArray[np.bool_
     ends = np.concatenate([np.roll(np.asarray(ring, np.float64), -1, axis=0) for ring in rings])
     left, right = (int(np.clip(np.floor(v), 0, width)) for v in (starts[:, 0].min(), starts[:, 0].max() + 1))
     top, bottom = (int(np.clip(np.floor(v), 0, height)) for v in (starts[:, 1].min(), starts[:, 1].max() + 1))
-    low, high = np.minimum(starts[:, 1], ends[:, 1]), np.maximum(starts[:, 1], ends[:, 1])
+    # Every edge from its upper end, so that a seam walked there and back crosses each line at one place.
+    down = (starts[:, 1] <= ends[:, 1])[:, None]
+    starts, ends = np.where(down, starts, ends), np.where(down, ends, starts)
     # An edge crosses the centre lines y + 1/2 with low <= y + 1/2 < high.
-    first = np.clip(np.ceil(low - 0.5), top, bottom).astype(np.int64)
-    last = np.clip(np.ceil(high - 0.5), top, bottom).astype(np.int64)
+    first = np.clip(np.ceil(starts[:, 1] - 0.5), top, bottom).astype(np.int64)
+    last = np.clip(np.ceil(ends[:, 1] - 0.5), top, bottom).astype(np.int64)
     count = np.maximum(last - first, 0)
     edge = np.repeat(np.arange(len(count)), count)
     row = np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count) + first[edge]
     a, b = starts[edge], ends[edge]
     crossing = a[:, 0] + (row + 0.5 - a[:, 1]) * (b[:, 0] - a[:, 0]) / (b[:, 1] - a[:, 1])
     column = np.clip(np.ceil(crossing - 0.5), left, right).astype(np.int64)
-    toggles = np.zeros((bottom - top, right - left + 1), np.int32)
-    np.add.at(toggles, (row - top, column - left), 1)
-    return (np.cumsum(toggles, axis=1)[:, :-1] & 1).astype(bool), top, left
+    rows, columns = bottom - top, right - left + 1
+    toggles = np.bincount((row - top) * columns + column - left, minlength=rows * columns)
+    parity = (toggles & 1).astype(np.uint8).reshape(rows, columns)
+    return np.bitwise_xor.accumulate(parity, axis=1)[:, :-1].astype(bool), top, left
 
 
 def area(ring: Ring) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Counts = NDArray[np.int32]
+MOST_GROUPS = 7  # of 5 bits, for the difference of two 32-bit counts
 
 
 def encode(mask: NDArray[np.bool_], *, size: tuple[int, int], top: int = 0, left: int = 0) -> Counts:
@@ -96,15 +97,16 @@ def to_bytes(counts: Counts) -> bytes:
     """COCO's compressed text: each count, less the one two before from the fourth on, in 5-bit groups."""
     values = counts.astype(np.int64)
     values[3:] -= counts[1:-2]
-    text = bytearray()
-    for value in values.tolist():
-        more = True
-        while more:
-            group = value & 31
-            value >>= 5
-            more = value != (-1 if group & 16 else 0)
-            text.append((group | 32 if more else group) + 48)
-    return bytes(text)
+    # A signed number needs groups until the first bit of the last is its sign.
+    largest = max(int(values.max(initial=0)), -1 - int(values.min(initial=0)))
+    place = np.arange(largest.bit_length() // 5 + 1)
+    shifted = values[:, None] >> (5 * place)
+    rest = shifted >> 4  # 0 or -1 from the last group on
+    last = (rest == 0) | (rest == -1)
+    kept = np.ones_like(last)
+    kept[:, 1:] = ~last[:, :-1]
+    characters = (shifted & 31) + np.where(last, 48, 80)
+    return bytes(characters.astype(np.uint8)[kept])
 
 
 def from_bytes(text: bytes) -> Counts:
@@ -113,21 +115,23 @@ def from_bytes(text: bytes) -> Counts:
     Raises:
         ValueError: the text ends inside a number or holds a character that the code does not use.
     """
-    counts: list[int] = []
-    value = shift = 0
-    for character in text:
-        group = character - 48
-        if not 0 <= group < 64:
-            raise ValueError(
-                f"run lengths hold the character {chr(character)!r}, which the code does not use"
-            )
-        value |= (group & 31) << shift
-        shift += 5
-        if not group & 32:
-            if group & 16:
-                value -= 1 << shift
-            counts.append(value + (counts[-2] if len(counts) > 2 else 0))
-            value = shift = 0
-    if shift:
+    groups = np.frombuffer(text, np.uint8).astype(np.int64) - 48
+    if len(groups) == 0:
+        return np.zeros(0, np.int32)
+    strange = (groups < 0) | (groups >= 64)
+    if strange.any():
+        character = chr(text[int(strange.argmax())])
+        raise ValueError(f"run lengths hold the character {character!r}, which the code does not use")
+    lasts = np.flatnonzero(groups < 32)
+    if len(lasts) == 0 or lasts[-1] != len(groups) - 1:
         raise ValueError("run lengths are cut off inside a number")
-    return np.array(counts, np.int32)
+    firsts = np.concatenate(([0], lasts[:-1] + 1))
+    lengths = lasts - firsts + 1
+    if lengths.max() > MOST_GROUPS:
+        raise ValueError("run lengths hold a number that is longer than any picture")
+    place = np.arange(len(groups)) - np.repeat(firsts, lengths)
+    values = np.add.reduceat((groups & 31) << (5 * place), firsts)
+    values -= np.where(groups[lasts] & 16, np.int64(1) << (5 * lengths), 0)
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values.astype(np.int32)
