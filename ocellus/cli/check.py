@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = 3
 MOST_CLASSES = 40
 BAR = 24
+PIPED_WIDTH = 120
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
     else:
         from rich.console import Console
 
-        show(result, Console(soft_wrap=not sys.stdout.isatty()))
+        show(result, Console(width=None if sys.stdout.isatty() else PIPED_WIDTH))
     return 1 if result.refuses else 0
 
 
@@ -60,7 +61,8 @@ def examine(dataset: Dataset, workers: int | None) -> Check:
     from ocellus.data.check import check
 
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=len({record.image for _, record in dataset.records()}))
         return check(dataset, workers=workers, each=lambda: progress.advance(task))
 
@@ -134,7 +136,8 @@ def finding_table(result: Check) -> Table:
         refused = found[0].severity == "refuse"
         cell = Text(found[0].message)
         for finding in found[:EXAMPLES]:
-            cell.append(f"\n  {place(finding, result.root)}", style="dim")
+            if spot := place(finding, result.root):
+                cell.append(f"\n  {spot}", style="dim")
         if len(found) > EXAMPLES:
             cell.append(f"\n  and {len(found) - EXAMPLES} more (--json lists all)", style="dim")
         table.add_row(
@@ -147,6 +150,6 @@ def place(finding: Finding, root: Path) -> str:
     """Where a finding is, and what stands there."""
     from ocellus.data.check.report import shown
 
-    file = shown(finding.file, root)
-    where = f", {finding.where}" if finding.where else ""
-    return f"{file}{where}: {finding.value}" if finding.value else f"{file}{where}"
+    file = "" if Path(finding.file) == root else shown(finding.file, root)
+    spot = ", ".join(part for part in (file, finding.where) if part)
+    return ": ".join(part for part in (spot, finding.value) if part)

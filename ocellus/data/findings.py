@@ -145,7 +145,7 @@ KINDS: dict[str, Kind] = {
     "polygon-over-edge": Kind(
         WARN,
         "a polygon reaches over the picture's edge by more than a pixel; it is cut at the edge",
-        "nothing, unless many do: then the coordinates are of another size",
+        "nothing to do, unless many are: then the coordinates are of another size",
     ),
     "mask-size": Kind(
         REFUSE,
@@ -196,12 +196,12 @@ KINDS: dict[str, Kind] = {
     "label-ids-from-zero": Kind(
         WARN,
         "a class has the number 0, which other programs take for the background",
-        "nothing here: Ocellus goes by names; count from 1 if other programs read the file",
+        "nothing to do here: Ocellus goes by names; count from 1 if other programs read the file",
     ),
     "label-ids-gaps": Kind(
         WARN,
         "the class numbers have gaps; Ocellus counts from 0 in their order and goes by names",
-        "nothing here; do not take the numbers in its output for the file's",
+        "nothing to do; but do not take the numbers in its output for the file's",
     ),
     "names-alike": Kind(
         WARN,

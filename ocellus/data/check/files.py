@@ -6,6 +6,7 @@ import hashlib
 import struct
 import threading
 import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, nullcontext
@@ -147,7 +148,8 @@ def examine_all(
     """
     chosen = list(dict.fromkeys(paths))
     seen: dict[Path, Seen] = {}
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(max(workers, 1)) as pool:
+        warnings.simplefilter("ignore")  # Pillow's, on what becomes a finding or harms nobody
         for path, result in zip(chosen, pool.map(examine, chosen), strict=True):
             seen[path] = result
             if each is not None:
