@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from PIL import Image
 
 from ocellus.draw.instances import from_image, to_image
 from ocellus.errors import OcellusError
+from ocellus.metrics import average_precision
+from ocellus.report.measures import KINDS
 from ocellus.values import Picture
 
 FOLDER = "evaluation"
@@ -114,6 +116,26 @@ class Evaluation:
     curves: tuple[Curve, ...] = ()
     confusion: Confusion | None = None
     examples: tuple[Example, ...] = field(default=())
+
+
+def precision_curves(measured: Sequence[average_precision.Curve]) -> tuple[Curve, ...]:
+    """The curves of a measurement that a page shows: at overlap 0.50, of masks where there are any.
+
+    Args:
+        measured: what `AveragePrecision.curves` returns; classes without a truth are left out.
+    """
+    kinds = {curve.kind for curve in measured}
+    kind = next((name for name in KINDS if name in kinds), "")
+    chosen = [
+        Curve(
+            name=curve.name or "all classes",
+            recall=tuple(curve.recall.tolist()),
+            precision=tuple(curve.precision.tolist()),
+        )
+        for curve in measured
+        if curve.kind == kind and curve.overlap == "0.50" and not bool(curve.precision.isnan().all())
+    ]
+    return tuple(chosen[:1] if len(chosen) == 2 else chosen)
 
 
 def save(evaluation: Evaluation, folder: Path) -> None:

@@ -12,10 +12,18 @@ GLOSSES = {
     "AP": "average precision, mean over overlaps from 0.50 to 0.95",
     "AP50": "average precision where half an overlap is enough",
     "AP75": "average precision where three quarters must overlap",
-    "APs": "average precision of small objects, under 32² pixels",
-    "APm": "average precision of medium objects, 32² to 96² pixels",
-    "APl": "average precision of large objects, over 96² pixels",
-    "AR": "share of the objects that are found, mean over overlaps",
+    "AP/small": "average precision of small objects, under 32² pixels",
+    "AP/medium": "average precision of medium objects, 32² to 96² pixels",
+    "AP/large": "average precision of large objects, over 96² pixels",
+    "AR/1": "share of the objects found with one answer a class and picture",
+    "AR/10": "share of the objects found with ten answers",
+    "AR/20": "share of the objects found with twenty answers",
+    "AR/100": "share of the objects found with a hundred answers",
+    "AR50": "share of the objects found where half an overlap is enough",
+    "AR75": "share of the objects found where three quarters must overlap",
+    "AR/small": "share of the small objects that are found",
+    "AR/medium": "share of the medium objects that are found",
+    "AR/large": "share of the large objects that are found",
 }
 """What the common figures say, in a phrase."""
 
@@ -26,10 +34,10 @@ LOWER_IS_BETTER = ("loss", "error", "seconds", "time", "memory", "missed", "fals
 
 
 def title(name: str) -> str:
-    """A metric's name for a reader: "mask/AP50" is "Mask AP50", "loss/rpn_box" is "rpn box"."""
+    """A metric's name for a reader: "mask/AP/small" is "Mask AP small", "loss/rpn_box" is "rpn box"."""
     kind, _, rest = name.partition("/")
     if kind in KINDS and rest:
-        return f"{KINDS[kind]} {rest.replace('/', ' · ')}"
+        return f"{KINDS[kind]} {rest.replace('/', ' ')}"
     return (rest if kind in ("loss", "losses") and rest else name).replace("_", " ")
 
 
@@ -47,31 +55,32 @@ def number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}" if abs(value) < 1e5 else f"{value:.4g}"
 
 
+def of_class(name: str) -> tuple[str, str] | None:
+    """("mask/AP", "cell") where a metric is of one class, named "mask/AP/cell"; None where it is of all."""
+    kind, figure, rest = (*name.split("/", 2), "", "")[:3]
+    if kind not in KINDS or not rest or f"{figure}/{rest}" in GLOSSES:
+        return None
+    return f"{kind}/{figure}", rest.removesuffix(" (class)")
+
+
 def per_class(metrics: Mapping[str, float]) -> tuple[list[str], dict[str, dict[str, float]]]:
     """Figures of each class.
 
     Returns:
-        The columns ("mask/AP", ...) and for each class its figures by column; metrics are named
-        "kind/figure/class", and a class may itself hold a slash.
+        The columns ("mask/AP", ...), and for each class its figures by column.
     """
     rows: dict[str, dict[str, float]] = {}
-    columns: list[str] = []
+    columns: dict[str, None] = {}
     for name, value in metrics.items():
-        parts = name.split("/", 2)
-        if len(parts) == 3 and parts[0] in KINDS:
-            column = f"{parts[0]}/{parts[1]}"
-            columns += [column] if column not in columns else []
-            rows.setdefault(parts[2], {})[column] = value
+        if (found := of_class(name)) is not None:
+            columns[found[0]] = None
+            rows.setdefault(found[1], {})[found[0]] = value
     return sorted(columns, key=_order), rows
 
 
 def overall(metrics: Mapping[str, float]) -> dict[str, float]:
     """The figures that are not of one class, the most telling kind first."""
-    whole = {
-        name: value
-        for name, value in metrics.items()
-        if not (name.count("/") > 1 and name.split("/", 1)[0] in KINDS)
-    }
+    whole = {name: value for name, value in metrics.items() if of_class(name) is None}
     return dict(sorted(whole.items(), key=lambda item: _order(item[0])))
 
 

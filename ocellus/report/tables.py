@@ -69,7 +69,11 @@ def overall_rows(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
     columns = kinds + ([""] if any("" in row for row in rows.values()) else [])
     empty = Cell(text="")
     table = [
-        (name, GLOSSES.get(name, ""), [_figure(row[c]) if c in row else empty for c in columns])
+        (
+            name.replace("/", " "),
+            GLOSSES.get(name, ""),
+            [_figure(row[c]) if c in row else empty for c in columns],
+        )
         for name, row in rows.items()
     ]
     return [KINDS.get(column, "Value") for column in columns], table
