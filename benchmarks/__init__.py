@@ -1,1 +1,1 @@
-"""Speed beside a peer's: `python -m benchmarks.NAME` runs both in turn and prints the ratio with its spread."""
+"""Speed beside a peer: `python -m benchmarks.NAME` runs both in turn and prints the ratio with its spread."""

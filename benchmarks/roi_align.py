@@ -1,9 +1,9 @@
 """RoIAlign on the CPU, ours against torchvision's operator: `python -m benchmarks.roi_align [--turns N]`.
 
-Setting: float32, C = 256, 512 boxes of one 800 x 1088 picture with sides log-uniform from 20 to 400 pixels, 2 x 2
-samples a bin, on one map of stride 4 (200 x 272) or on a pyramid of strides 4 to 32. Both are given the same
-features. From channels last, torchvision makes its NCHW copy itself; from NCHW, ours includes the conversion to
-channels last. The gradient comes in the layout of each one's own output.
+Setting: float32, C = 256, 512 boxes of one 800 x 1088 picture with sides log-uniform from 20 to 400 pixels,
+2 x 2 samples a bin, on one map of stride 4 (200 x 272) or on a pyramid of strides 4 to 32. Both are given the
+same features. From channels last, torchvision makes its NCHW copy itself; from NCHW, ours includes the
+conversion to channels last. The gradient comes in the layout of each one's own output.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
     torch.manual_seed(0)
     boxes = make_boxes()
     pyramid = [torch.randn(1, CHANNELS, HEIGHT // stride, WIDTH // stride) for stride in STRIDES]
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; times faster than torchvision")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads; against torchvision")
     for size in (7, 14):
         gradient = torch.randn(BOXES, CHANNELS, size, size)
         own = gradient.contiguous(memory_format=torch.channels_last)

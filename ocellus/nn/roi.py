@@ -44,8 +44,8 @@ def roi_align(
             under one cell are also widened to one, as torchvision does.
 
     Returns:
-        (R, C, h, w), on the CPU a view of channels-last memory. A sample more than one cell outside the map is
-        0, and so is one whose place is not a number.
+        (R, C, h, w), on the CPU a view of channels-last memory. A sample more than one cell outside the map
+        is 0, and so is one whose place is not a number.
     """
     scales, size = (spatial_scale,), _pair(output_size)
     if not _gathers(features):
