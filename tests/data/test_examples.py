@@ -93,7 +93,7 @@ def test_the_annotation_follows_every_variation(dataset: Dataset) -> None:
     """What is red is what the masks say, whatever was done to it."""
     drawn = examples(dataset, replace(EVERYTHING, color=0.0))
     wrong = total = objects = 0
-    for epoch in range(20):
+    for epoch in range(12):
         for index in range(5):
             image, target, _ = drawn[epoch, index]
             height, width = image.shape[1:]
@@ -111,7 +111,7 @@ def test_the_annotation_follows_every_variation(dataset: Dataset) -> None:
             red = image[0] > 127
             wrong += int((red != said).sum())
             total += height * width
-    assert objects > 150
+    assert objects > 90
     assert wrong / total < 0.004  # borders cut inside a pixel
 
 
