@@ -42,9 +42,10 @@ def instances(record: Record, dataset: Dataset) -> Instances:
     for row, one in enumerate(found):
         boxes[row] = _box(one, masks.run_lengths(row) if masks is not None else None, size)
     points = None
-    if dataset.skeleton is not None and any(one.keypoints for one in found):
+    if dataset.skeleton is not None:
         none = ((0.0, 0.0, 0.0),) * len(dataset.skeleton)
         points = torch.tensor([one.keypoints or none for one in found], dtype=torch.float32)
+        points = points.reshape(-1, len(dataset.skeleton), 3)
     return Instances(
         size=size,
         boxes=torch.from_numpy(boxes.astype(np.float32)),

@@ -56,8 +56,8 @@ def object_runs(ids: NDArray[Any]) -> dict[int, NDArray[np.int32]]:
     return found
 
 
-def write_ids(ids: NDArray[np.uint16], path: Path) -> None:
-    """Writes (H, W) numbers as a PNG of 16 bits.
+def write_ids(ids: NDArray[Any], path: Path) -> None:
+    """Writes (H, W) uint8 or uint16 numbers as a PNG.
 
     Raises:
         OcellusError: the file cannot be written.

@@ -40,7 +40,7 @@ def matches(path: Path) -> bool:
     """Whether a file, or a folder by the files in it, is VOC's."""
     if path.is_file():
         return path.suffix.lower() == ".xml"
-    return any((path / "Annotations").glob("*.xml")) or any(path.glob("*.xml")) or any(path.glob("*/*.xml"))
+    return any((path / "Annotations").rglob("*.xml")) or any(path.glob("*.xml")) or any(path.glob("*/*.xml"))
 
 
 def read(path: Path) -> Dataset:
@@ -63,7 +63,7 @@ def read(path: Path) -> Dataset:
             findings.append(finding("file-unreadable", file, detail=str(error)))
     if not pages:
         raise first or OcellusError(f"{root} holds no XML files; wanted is Annotations/*.xml")
-    names = tuple(sorted({name for page in pages for name, _ in page.objects}))
+    names = _names(root, pages)
     difficult = sum(page.difficult for page in pages)
     if difficult:
         findings.append(finding("difficult-kept", home, value=str(difficult)))
@@ -76,6 +76,14 @@ def read(path: Path) -> Dataset:
     }
     splits = _splits(root, records, findings) if path.is_dir() else {WHOLE: tuple(records.values())}
     return Dataset(root=root, format="voc", labels=LabelMap(names), splits=splits, findings=tuple(findings))
+
+
+def _names(root: Path, pages: list[_Page]) -> tuple[str, ...]:
+    """The classes of labels.txt in its order, then others that occur, sorted."""
+    file = root / "labels.txt"
+    lines = file.read_text(encoding="utf-8-sig").splitlines() if file.is_file() else []
+    listed = dict.fromkeys(line.strip() for line in lines if line.strip())
+    return tuple({**listed, **dict.fromkeys(sorted({n for page in pages for n, _ in page.objects} - {""}))})
 
 
 def _page(path: Path) -> _Page:
