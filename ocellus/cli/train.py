@@ -77,7 +77,7 @@ def parse(name: str, argv: list[str]) -> tuple[Place, Settings]:
     place = Place(data=begin.data or tyro.MISSING, start=begin.start, val_fraction=begin.val_fraction)
     values = flags(place, begin.config, begin.train, begin.fit)
     parsed = tyro.cli(
-        tyro.conf.OmitArgPrefixes[flags], args=argv, default=values, prog=f"ocellus train {name}"
+        flags, args=argv, default=values, prog=f"ocellus train {name}", config=(tyro.conf.OmitArgPrefixes,)
     )
     place = parsed.place
     settings = replace(

@@ -23,7 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "weights": {"catalog", "labels"},
     "foreign": set(),
     "training": {"values", "data", "metrics", "weights", "nn"},
-    "report": {"values", "draw", "metrics"},
+    "report": {"catalog", "values", "weights", "draw", "metrics"},
     "see": {"catalog", "values", "labels", "nn", "data", "metrics", "training"},
     "explain": {"catalog", "values", "labels", "nn", "data", "metrics", "training"},
     "imagine": {"catalog", "values", "labels", "nn", "data", "metrics", "training", "see"},

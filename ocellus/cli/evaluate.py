@@ -1,0 +1,60 @@
+"""`ocellus evaluate MODEL DATA`: average precision, and a page with curves, confusions and pictures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from math import isnan
+from pathlib import Path
+
+
+def main(argv: list[str]) -> int:
+    """Measure a model on a data set; print the figures and where the report is."""
+    parser = argparse.ArgumentParser(prog="ocellus evaluate", description="Measure a model on a data set.")
+    parser.add_argument("model", help="a weights file, a run folder, or a system whose weights are shipped")
+    parser.add_argument("data", help="a data set in any format that `ocellus check` reads")
+    parser.add_argument("--split", default="val", help="the split to measure on (val)")
+    parser.add_argument(
+        "--out", default="", help="folder for the report (a run's own, else a new one in runs/)"
+    )
+    parser.add_argument(
+        "--score", type=float, default=0.5, help="score from which detections are drawn (0.5)"
+    )
+    parser.add_argument("--limit", type=int, default=0, help="only so many pictures (0: all)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON")
+    arguments = parser.parse_args(argv)
+    from ocellus.jobs.evaluate import evaluate
+    from ocellus.jobs.model import load
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    given = Path(arguments.model)
+    own = given if given.is_dir() else Path("runs") / f"evaluation-{given.stem}"
+    result = evaluate(
+        model,
+        arguments.data,
+        split=arguments.split,
+        out=arguments.out or own,
+        score=arguments.score,
+        limit=arguments.limit,
+        say=tell,
+    )
+    found = result.found
+    if arguments.json:
+        numbers = {name: None if isnan(value) else round(value, 6) for name, value in result.metrics.items()}
+        facts = {"pictures": found.pictures, "seconds": round(found.seconds, 2), "precision": model.precision}
+        print(json.dumps(facts | {"metrics": numbers, "report": str(result.report)}, ensure_ascii=False))
+        return 0
+    print(
+        f"{model.header.system} on {found.data}/{found.split}: {found.pictures} pictures, "
+        f"{found.seconds / found.pictures:.2f} s each, precision {model.precision}"
+    )
+    for name, value in result.metrics.items():
+        print(f"  {name:<40}{'nothing to measure' if isnan(value) else f'{value:.4f}'}")
+    print(f"report  {result.report}")
+    return 0
