@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,21 +54,22 @@ def _content(path: Path) -> Any:
         if path.suffix == ".pkl" and not zipped:
             with path.open("rb") as file:
                 return Numbers(file, encoding="latin1").load()
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickle protocols; what cannot be read is an error anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Refused as error:
         raise OcellusError(
             f"{path} holds {error}, which would run code of the file's choice; only tensors and plain values "
-            "are read"
+            "are read: ask for a file of the network's state_dict alone"
         ) from None
     except SafetensorError as error:
         raise OcellusError(f"{path} is no whole .safetensors ({error}); get it again") from None
-    except pickle.UnpicklingError as error:
-        reason = _first_line(error)
-        raise OcellusError(
-            f"{path} holds more than tensors and plain values and is not read, as it could run code "
-            f"({reason}); ask for a file of the network's state_dict alone"
-        ) from None
     except Exception as error:
+        if found := re.search(r"GLOBAL (\S+)", str(error)):
+            raise OcellusError(
+                f"{path} holds a call of {found[1]}, which would run code of the file's choice; only tensors "
+                "and plain values are read: ask for a file of the network's state_dict alone"
+            ) from None
         # A damaged pickle can fail in any way that its opcodes can.
         raise OcellusError(f"{path} is damaged or is no checkpoint: {_first_line(error)}") from None
 
@@ -177,6 +180,11 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes() -> bytes:
+    """How older pickles write bytes of length 0."""
+    return b""
+
+
 def _dictionary(pairs: Any = ()) -> dict[Any, Any]:
     return dict(pairs)
 
@@ -188,6 +196,7 @@ STAND_INS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
     ("collections", "OrderedDict"): _dictionary,
 }
 """All that a pickle may name, and what is called instead."""

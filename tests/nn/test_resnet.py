@@ -11,7 +11,7 @@ from ocellus.nn.fpn import FeaturePyramid
 from ocellus.nn.fuse import fuse
 from ocellus.nn.norm import FrozenNorm, NormedConv, make_norm
 from ocellus.nn.resnet import ResNet
-from ocellus.see.mask_rcnn.convert import TORCHVISION, _renamed
+from ocellus.see.mask_rcnn.convert import TORCHVISION, renamed_by
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -34,7 +34,7 @@ def test_as_torchvision(depth: int, norm: str) -> None:
     shaken(theirs).eval()
     body = ResNet(depth, norm=norm)
     pyramid = FeaturePyramid(body.channels, 256)
-    state = _renamed({f"backbone.{key}": value for key, value in theirs.state_dict().items()}, TORCHVISION)
+    state = renamed_by({f"backbone.{key}": value for key, value in theirs.state_dict().items()}, TORCHVISION)
     for part, name in ((body, "backbone."), (pyramid, "pyramid.")):
         own = {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
         kept = part.load_state_dict(own, strict=False)

@@ -89,11 +89,11 @@ def import_state(
         OcellusError: the names are of neither library, or of a network that this system does not have.
     """
     if any(name.startswith("backbone.body.") for name in state):
-        renamed = _renamed(state, TORCHVISION)
+        renamed = renamed_by(state, TORCHVISION)
         config = _torchvision_config(state, renamed)
         renamed = _without_background(renamed, config)
     elif any(name.startswith("backbone.bottom_up.") for name in state):
-        renamed = _renamed(state, DETECTRON2)
+        renamed = renamed_by(state, DETECTRON2)
         config = _detectron2_config(renamed)
     else:
         raise OcellusError(
@@ -109,7 +109,13 @@ def import_state(
     return config, renamed, _labels(config, tuple(names))
 
 
-def _renamed(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+def renamed_by(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """The tensors under our names.
+
+    Args:
+        state: the checkpoint's.
+        rules: TORCHVISION or DETECTRON2.
+    """
     patterns = [(re.compile(pattern), target) for pattern, target in rules]
     renamed = {}
     for name, tensor in state.items():

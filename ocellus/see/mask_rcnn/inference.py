@@ -9,18 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ocellus.data.transforms import resized_size
+from ocellus.nn.paste import paste_masks
 from ocellus.see.mask_rcnn.config import Config
 from ocellus.see.mask_rcnn.model import MaskRCNN, Raw
 from ocellus.values import Instances, Picture
-
-
-def paste_masks(probabilities, boxes, size):  # type: ignore[no-untyped-def]
-    from torchvision.models.detection.roi_heads import paste_masks_in_image
-
-    from ocellus.values import Masks
-
-    return Masks.from_dense(paste_masks_in_image(probabilities[:, None], boxes, size)[:, 0] >= 0.5)
-
 
 PADDING = 32  # the network's input is padded to a multiple of its coarsest stride
 

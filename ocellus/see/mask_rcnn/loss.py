@@ -19,7 +19,7 @@ from ocellus.nn.boxes import encode
 from ocellus.nn.matching import BACKGROUND, balanced, match
 from ocellus.nn.ragged import batch_rois, unpadded
 from ocellus.see.mask_rcnn.config import Config, Train
-from ocellus.see.mask_rcnn.model import BOX_WEIGHTS, MaskRCNN, Proposals, full_sizes
+from ocellus.see.mask_rcnn.model import BOX_WEIGHTS, Proposals
 
 
 class Samples(NamedTuple):
@@ -33,43 +33,6 @@ class Samples(NamedTuple):
     def positives(self) -> Samples:
         """Those that are objects."""
         return Samples(*(part[self.objects >= 0] for part in self))
-
-
-def losses(
-    network: MaskRCNN,
-    images: Tensor,
-    targets: Sequence[Target],
-    *,
-    train: Train,
-    sizes: Tensor | None = None,
-    generator: torch.Generator | None = None,
-) -> dict[str, Tensor]:
-    """All terms of a batch, weighted; the loss is their sum (section 3, L = L_cls + L_box + L_mask).
-
-    Args:
-        network: in training mode or not.
-        images: (B, 3, H, W) RGB in [0, 1].
-        targets: of each picture.
-        train: sampling and weights.
-        sizes: (B, 2) height and width of the pictures without padding; None: no padding.
-        generator: of the random choices, on the CPU.
-    """
-    sizes = full_sizes(images) if sizes is None else sizes
-    features = network.features(images, sizes)
-    proposals = network.propose(features, sizes)
-    terms = proposal_loss(proposals, targets, train, generator=generator)
-    samples = sample(proposals, targets, train, generator=generator)
-    logits, deltas = network.heads(features, samples.boxes)
-    terms |= box_loss(logits, deltas, samples, config=network.config, train=train)
-    found = samples.positives()
-    if network.mask is not None:
-        softmax = network.config.mask_softmax
-        masks = network.masks(features, found.boxes, None if softmax else found.labels)
-        terms["mask"] = train.mask_weight * mask_loss(masks, found, targets)
-    if network.keypoint is not None:
-        maps = network.keypoints(features, found.boxes)
-        terms["keypoint"] = train.keypoint_weight * keypoint_loss(maps, found, targets)
-    return terms
 
 
 def proposal_loss(

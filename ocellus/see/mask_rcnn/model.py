@@ -17,6 +17,7 @@ from ocellus.nn.norm import NORMS
 from ocellus.nn.ragged import batch_rois, padded, scattered, unpadded
 from ocellus.nn.region_heads import BoxBranch, KeypointBranch, MaskBranch, RegionProposer
 from ocellus.nn.resnet import BLOCKS, ResNet
+from ocellus.nn.roi import multiscale_roi_align
 from ocellus.see.mask_rcnn.config import Config
 
 STRIDES = (4, 8, 16, 32)  # of the pyramid levels that boxes are pooled from
@@ -25,29 +26,6 @@ MASK_SIZE = 14  # and for the mask and keypoint branches
 BOX_WEIGHTS = (10.0, 10.0, 5.0, 5.0)  # spread of the box branch's deltas in training, about 1 each
 SMALLEST_PROPOSAL = 1e-3  # pixels; what clipping leaves of a box outside the picture is smaller
 SMALLEST_DETECTION = 1e-2
-
-
-def multiscale_roi_align(
-    features: Sequence[Tensor],
-    boxes: Tensor,
-    *,
-    strides: Sequence[int],
-    output_size: int,
-    sampling_ratio: int,
-    aligned: bool,
-    pooling: str,
-) -> Tensor:
-    from torchvision.ops import roi_align
-
-    size = ((boxes[:, 3] - boxes[:, 1]) * (boxes[:, 4] - boxes[:, 2])).sqrt()
-    level = torch.floor(4 + torch.log2(size / 224) + 1e-6).clamp(2, 5) - 2
-    out = features[0].new_zeros(len(boxes), features[0].shape[1], output_size, output_size)
-    for i, f in enumerate(features):
-        w = torch.nonzero(level == i)[:, 0]
-        out[w] = roi_align(
-            f, boxes[w].to(f.dtype), output_size, 1 / strides[i], sampling_ratio or -1, aligned
-        )
-    return out
 
 
 class Proposals(NamedTuple):
