@@ -174,7 +174,7 @@ PRESETS = {
     "paper": (PAPER, Train(), FIT),
     "tiny": (TINY, Train(), Fit(steps=20, batch_size=2, warmup_steps=5)),
 }
-"""What `ocellus train` can begin with: small (a CPU, from scratch), paper, tiny (to look at the machinery)."""
+"""What `ocellus train` can begin with: small (a CPU, from scratch), paper, tiny (for the machinery)."""
 
 
 def adapt(config: Config, data: Dataset) -> Config:
