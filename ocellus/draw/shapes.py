@@ -101,8 +101,8 @@ def paint_box(
 ) -> None:
     """A box's border, inside it; where the box leaves the picture, its border runs along the edge."""
     width, height = canvas.size
-    x1, x2 = (int(np.clip(round(value), 0, width)) for value in (box[0], box[2]))
-    y1, y2 = (int(np.clip(round(value), 0, height)) for value in (box[1], box[3]))
+    x1, x2 = (min(max(round(value), 0), width) for value in (box[0], box[2]))
+    y1, y2 = (min(max(round(value), 0), height) for value in (box[1], box[3]))
     if x2 <= x1 or y2 <= y1:
         return
     t = min(thickness, max(1, (x2 - x1) // 2), max(1, (y2 - y1) // 2))

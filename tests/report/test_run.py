@@ -198,7 +198,7 @@ def test_place_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 
 def test_steps_written_twice_count_once(tmp_path: Path) -> None:
-    rows = [{"step": s, "split": "train", "loss": v} for s, v in ((10, 3.0), (20, 2.0), (20, 1.5), (10, 2.5))]
+    rows = [{"step": s, "split": "train", "loss": v} for s, v in ((20, 2.0), (10, 3.0), (20, 1.5), (10, 2.5))]
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     page = Page(write_report(tmp_path))
     label = next(svg["aria-label"] for svg in page.all("svg") if "aria-label" in svg)
