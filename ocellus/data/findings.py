@@ -81,6 +81,11 @@ KINDS: dict[str, Kind] = {
         "the same picture, pixel for pixel, is in two splits; figures on it show what was learnt by heart",
         "keep it in one of them",
     ),
+    "picture-alike": Kind(
+        WARN,
+        "a picture of another split is nearly the same: a frame of one video, or a copy; figures flatter",
+        "put all of a video, a patient or a place into one split; it is no fault if a camera stands still",
+    ),
     "picture-twice": Kind(
         WARN,
         "the same picture, pixel for pixel, is in the split twice; it counts double",

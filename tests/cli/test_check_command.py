@@ -168,8 +168,9 @@ def test_one_pixel_and_a_hundred_megapixels(tmp_path: Path, capsys: pytest.Captu
 def test_what_check_refuses_the_picture_reader_refuses(tmp_path: Path) -> None:
     """Random damage: wherever `check` finds the file whole, `read_picture` reads it, and the reverse."""
     import random
+    import warnings
 
-    from ocellus.data.check.files import examine
+    from ocellus.data.check.files import examine_all
     from ocellus.data.images import read_picture
     from ocellus.errors import OcellusError
 
@@ -188,9 +189,11 @@ def test_what_check_refuses_the_picture_reader_refuses(tmp_path: Path) -> None:
                     data[chance.randrange(len(data))] = chance.randrange(256)
             path = tmp_path / f"{number}.{ending}"
             path.write_bytes(data)
-            seen = examine(path)
+            seen = examine_all([path], workers=1)[path]
             try:
-                size = read_picture(path).size
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    size = read_picture(path).size
             except OcellusError:
                 size = None
             refused += size is None
@@ -207,7 +210,8 @@ def test_real_data_is_not_blamed_and_damage_to_it_is_found(
 
     for name in ("nuclei", "bccd", "fruits", "lungs", "mouse", "pose", "faces"):
         code, found = findings(capsys, shared / "data" / name)
-        assert (name, code, set(found)) == (name, 0, set())
+        # The mouse was filmed by a camera that stands still: frames of both splits are nearly the same.
+        assert (name, code, set(found)) == (name, 0, {"picture-alike"} if name == "mouse" else set())
     code, found = findings(capsys, shared / "data" / "coco")
     assert code == 0
     assert set(found) == {"label-ids-gaps", "class-rare", "class-imbalance", "file-unused"}

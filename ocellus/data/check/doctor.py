@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ocellus.data.check.alike import check_alike
 from ocellus.data.check.classes import check_counts, check_ids, check_misread, check_names, check_splits
 from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
 from ocellus.data.check.objects import check_objects
@@ -44,7 +45,9 @@ def check(dataset: Dataset, *, workers: int | None = None, each: Callable[[], No
             keypoints=len(dataset.skeleton) if dataset.skeleton else 0,
         )
         tally.add(split, record, annotations, size)
-    found += check_twins(records, seen)
+    same = check_twins(records, seen)
+    glances = {path: one.glance for path, one in seen.items()}
+    found += [*same, *check_alike(records, glances, {one.file for one in same})]
     objects = tally.objects(dataset.labels.names, tuple(dataset.splits))
     found += [*check_names(dataset), *check_ids(dataset, tally), *check_misread(dataset, tally)]
     found += [*check_counts(dataset, objects), *check_splits(dataset, tally)]

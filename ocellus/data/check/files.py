@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
+from ocellus.data.check.alike import SIDE, glance
 from ocellus.data.dataset import Finding, Record
 from ocellus.data.findings import finding
 from ocellus.data.images import MOST_PIXELS
@@ -40,6 +41,7 @@ class Seen(NamedTuple):
         reduced: a JPEG, decoded at an eighth of its size: every byte is read, few pixels are computed.
         fault: a kind of finding, or "".
         value: what stands in the file instead.
+        glance: the picture as few greys, to find others like it.
     """
 
     size: tuple[int, int] | None = None
@@ -48,6 +50,7 @@ class Seen(NamedTuple):
     reduced: bool = False
     fault: str = ""
     value: str = ""
+    glance: bytes = b""
 
 
 def examine(path: Path) -> Seen:
@@ -62,8 +65,9 @@ def examine(path: Path) -> Seen:
             digest = digest_of(image)
             if image.mode in UNBOUNDED:
                 from_pillow(image)  # says so where the values are of no picture
-            size = whole[::-1] if orientation(image) in TURNED else whole
-            return Seen(size, stored, digest, image.format in JPEG)
+            turn = orientation(image)
+            size = whole[::-1] if turn in TURNED else whole
+            return Seen(size, stored, digest, image.format in JPEG, glance=glance(image, turn))
     except FileNotFoundError:
         return Seen(fault="picture-missing", value=namesake(path))
     except UnidentifiedImageError:
@@ -82,7 +86,7 @@ def opened(path: Path, *, reduce: bool = True) -> Iterator[tuple[Image.Image, tu
     image = Image.open(path)
     stored = (image.height, image.width)
     if reduce and image.format in JPEG:
-        image.draft("L", (max(image.width // 8, 1), max(image.height // 8, 1)))
+        image.draft("L", (max(image.width // 8, SIDE), max(image.height // 8, SIDE)))
     large = image.width * image.height > LARGE_PIXELS
     with ONE_LARGE if large else nullcontext(), closing(image):
         yield image, stored

@@ -150,7 +150,7 @@ def test_twins_by_content(tmp_path: Path) -> None:
 
 def test_pictures_that_look_alike_from_afar_are_no_twins(tmp_path: Path) -> None:
     """Two checkerboards, one the other's negative, have the same mean in every block of eight pixels."""
-    board = ((np.indices((64, 64)).sum(axis=0) // 2 % 2) * 200).astype(np.uint8)
+    board = ((np.indices((512, 512)).sum(axis=0) // 2 % 2) * 200).astype(np.uint8)
     paths = [tmp_path / "a.jpg", tmp_path / "b.jpg"]
     for path, pixels in zip(paths, (board, 200 - board), strict=True):
         Image.fromarray(pixels).save(path, quality=100)
@@ -242,3 +242,73 @@ def test_workers_and_progress_do_not_change_the_answer(tmp_path: Path) -> None:
     assert one.findings == four.findings
     assert len(calls) == 20
     assert sum(finding.kind == "picture-twice" for finding in one.findings) == 15
+
+
+def scene(
+    path: Path, *, seed: int, shift: int = 0, size: tuple[int, int] = (96, 128), **options: object
+) -> Path:
+    """A smooth picture of its own, moved by a few pixels."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    image = Image.fromarray(coarse).resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    image = Image.fromarray(np.roll(np.asarray(image), shift, axis=1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def test_nearly_the_same_picture_in_two_splits(tmp_path: Path) -> None:
+    train = [scene(tmp_path / "train" / f"{seed}.png", seed=seed) for seed in range(6)]
+    copies = {
+        "moved": scene(tmp_path / "moved.png", seed=0, shift=1),
+        "compressed": scene(tmp_path / "compressed.jpg", seed=1, quality=40),
+        "smaller": scene(tmp_path / "smaller.png", seed=2, size=(72, 96)),
+        "grey": tmp_path / "grey.png",
+        "deep": tmp_path / "deep.png",
+        "upright": tmp_path / "upright.jpg",
+    }
+    Image.open(train[3]).convert("L").save(copies["grey"])
+    grey = np.asarray(Image.open(train[4]).convert("L")).astype(np.uint16)
+    Image.fromarray(grey * 200).save(copies["deep"])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned; displayed like the one it was made from
+    Image.open(train[5]).transpose(Image.Transpose.ROTATE_90).save(copies["upright"], exif=exif, quality=90)
+    other = scene(tmp_path / "other.png", seed=99)
+    result = check(dataset(tmp_path, *train, val=(*copies.values(), other)))
+    found = {Path(one.file).stem: one.value for one in result.findings if one.kind == "picture-alike"}
+    assert list(found) == list(copies)
+    for number, value in enumerate(found.values()):
+        assert value.startswith(f"in val, like {number}.png in train (0.9") or "(1.0" in value
+    assert not result.refuses
+
+
+def test_within_a_split_and_without_contrast_nothing_is_alike(tmp_path: Path) -> None:
+    frames = [scene(tmp_path / f"{shift}.png", seed=0, shift=shift) for shift in range(3)]
+    blank = [tmp_path / "a.png", tmp_path / "b.png"]
+    for shade, path in enumerate(blank):
+        Image.new("L", (64, 48), 100 + shade).save(path)
+    assert about(check(dataset(tmp_path, *frames, blank[0], val=(blank[1],)))) == {}
+
+
+def test_nearest_over_blocks_is_the_whole_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ocellus.data.check import alike
+
+    chance = np.random.default_rng(0)
+    queries, known = (chance.integers(-120, 121, (count, 1024)).astype(np.int8) for count in (23, 57))
+    queries[5], queries[20] = known[41], known[3]
+    whole = [row / np.linalg.norm(row.astype(float)) for row in known]
+    expected = [max(range(57), key=lambda k: float(whole[k] @ query.astype(float))) for query in queries]
+    monkeypatch.setattr(alike, "ROWS", 10)
+    places, scores = alike.nearest(queries, known)
+    assert places.tolist() == expected
+    assert scores[5] == pytest.approx(1)
+    assert scores[20] == pytest.approx(1)
+
+
+def test_frames_of_a_video_in_both_splits(shared: Path) -> None:
+    from ocellus.data.read import read
+
+    found = [one for one in check(read(shared / "data" / "davis")).findings if one.kind == "picture-alike"]
+    assert len(found) > 10
+    for one in found:  # each is of the sequence that it is said to be like
+        sequence = Path(one.file).parent.name
+        assert f"{sequence}/" in one.value
