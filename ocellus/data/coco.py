@@ -25,6 +25,7 @@ from ocellus.errors import OcellusError
 from ocellus.labels import COCO_PERSON, LabelMap, Skeleton, flip_pairs_from_names
 
 PEEK = 1 << 16
+SKIMMED_FROM = 32 << 20  # bytes; of larger files the annotations are checked when they are asked for
 KEYS = re.compile(rb'"(images|annotations|categories)"\s*:\s*\[')
 OTHER_TASKS = ("captions", "panoptic", "stuff", "image_info")
 MOST_FINDINGS = 1000  # of one kind from one file; more say nothing new
@@ -140,7 +141,8 @@ class _Content:
 def _scan(path: Path) -> _Content:
     content = _Content(path)
     seen: dict[str, int] = defaultdict(int)
-    for element in elements(path, skim=("annotations", "image_id")):
+    skim = ("annotations", "image_id") if path.stat().st_size > SKIMMED_FROM else None
+    for element in elements(path, skim=skim):
         if not element.listed or element.key not in ("images", "annotations", "categories"):
             seen[element.key] += 1
             continue

@@ -121,10 +121,10 @@ class _Scanner:
             yield from self.listed("")
         elif opened == "{":
             for _ in self.items("}"):
-                key = self.value("").value
-                if not isinstance(key, str):
+                if self.peek() != '"':
                     raise self.error("a key must be a text in quotes")
-                key = key.encode("latin-1", "replace").decode("utf-8", "replace")
+                name = self.value("")
+                key = str(read_span(self.path, name.start, name.end))
                 if self.peek() != ":":
                     raise self.error("Expecting ':' after a key")
                 self.at += 1

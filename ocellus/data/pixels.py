@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-ROWS_AT_ONCE = 256
+PIXELS_AT_ONCE = 1 << 22
 DEEP = frozenset(("I;16", "I;16L", "I;16B", "I;16N", "I", "F"))
 
 
@@ -26,15 +26,16 @@ def from_pillow(image: Image.Image) -> Tensor:
         return from_array(np.asarray(image))
     width, height = image.size
     pixels = torch.empty(3, height, width, dtype=torch.uint8)
-    for top in range(0, height, ROWS_AT_ONCE):
-        bottom = min(top + ROWS_AT_ONCE, height)
-        strip = image.crop((0, top, width, bottom))
+    rows = max(1, PIXELS_AT_ONCE // width)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        strip = image.crop((0, top, width, bottom)) if rows < height else image
         if "transparency" in image.info or strip.mode in ("RGBA", "LA", "PA", "La", "RGBa"):
             strip.info.update(image.info)
             array = _over_white(np.asarray(strip.convert("RGBA")))
         else:
             array = np.asarray(strip.convert("RGB"))
-        pixels[:, top:bottom] = torch.from_numpy(array.copy()).permute(2, 0, 1)
+        pixels[:, top:bottom] = torch.from_numpy(np.require(array, requirements=["W"])).permute(2, 0, 1)
     return pixels
 
 
@@ -52,7 +53,12 @@ def from_array(array: NDArray[Any]) -> Tensor:
     eight = _eight_bits(array)
     if eight.shape[2] == 4:
         eight = _over_white(eight)
-    return torch.from_numpy(np.ascontiguousarray(eight)).permute(2, 0, 1).expand(3, -1, -1).contiguous()
+    return (
+        torch.from_numpy(np.require(eight, requirements=["C", "W"]))
+        .permute(2, 0, 1)
+        .expand(3, -1, -1)
+        .contiguous()
+    )
 
 
 def upright(pixels: Tensor, orientation: int) -> Tensor:

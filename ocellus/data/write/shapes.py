@@ -33,7 +33,7 @@ def odd_outline(masks: Masks, index: int) -> list[Ring]:
 def one_ring(outline: list[Ring]) -> Ring:
     """Several rings as one, joined by seams of no width: even-odd filling gives the same.
 
-    Each ring is entered from the nearest point of those before, walked around, and left the way it was entered.
+    Each ring is entered from the nearest point before, walked around, and left the way it was entered.
     """
     joined = outline[0]
     for ring in outline[1:]:
