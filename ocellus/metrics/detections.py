@@ -167,8 +167,10 @@ def _points(instances: Instances, count: int) -> Floats:
 
 
 def floats(values: Tensor) -> Floats:
+    """A tensor of any shape as float64 on the CPU, shape kept."""
     return values.detach().cpu().numpy().astype(np.float64)
 
 
 def numbers(values: Tensor) -> Integers:
+    """A tensor of any shape as int64 on the CPU, shape kept."""
     return values.detach().cpu().numpy().astype(np.int64, copy=False)

@@ -42,10 +42,9 @@ KEYPOINT_AREA_RANGES = (ALL, MEDIUM, LARGE)
 
 def outside(areas: Floats, ranges: tuple[AreaRange, ...]) -> Integers:
     """(N,) bits of the cases whose range of areas an object is outside of, at every threshold."""
-    bits = np.zeros(len(areas), np.int64)
-    for index, (_, least, most) in enumerate(ranges):
-        bits |= np.where((areas < least) | (areas > most), EVERY_THRESHOLD << (index * COUNT), 0)
-    return bits
+    least, most = np.array([(area.least, area.most) for area in ranges]).T
+    bits = EVERY_THRESHOLD << (np.arange(len(ranges)) * COUNT)
+    return np.asarray(((areas[:, None] < least) | (areas[:, None] > most)) @ bits)
 
 
 def every_case(ranges: tuple[AreaRange, ...]) -> int:
@@ -156,3 +155,14 @@ def match(
 REACH: Integers = np.array(
     [sum(((1 << n) - 1) << (index * COUNT) for index in range(6)) for n in range(COUNT + 1)], np.int64
 )
+
+
+def pair_off(first: Integers, second: Integers) -> list[int]:
+    """Which of P pairs are taken, one to one, by going through them in order; the best pair comes first."""
+    taken, used, claimed = [], set(), set()
+    for pair, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+        if one not in used and other not in claimed:
+            used.add(one)
+            claimed.add(other)
+            taken.append(pair)
+    return taken
