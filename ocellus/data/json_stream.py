@@ -199,10 +199,12 @@ class _Scanner:
                     self.at = error.pos if certain else len(self.text)
                     raise self.error(error.msg) from error
                 continue
-            if end < len(self.text) or not self.more():  # a number may go on in what is not yet read
-                element = Element(key, value, self.base + self.at, self.base + end, listed)
-                self.at = end
-                return element
+            length = end - self.at
+            # A number may go on in what is not yet read: "3" in "3.", "3e", "3e-".
+            if end + 2 < len(self.text) or not self.more():
+                start = self.base + self.at
+                self.at += length
+                return Element(key, value, start, start + length, listed)
 
     def error(self, message: str) -> OcellusError:
         place = self.base + self.at

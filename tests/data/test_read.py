@@ -137,7 +137,7 @@ COCO = json.dumps(
             "",
             r"instances\.json is cut off: it ends at line 13",
         ),
-        ({"annotations/instances.json": COCO.replace('"bbox": [', '"bbox" [')}, "", "line 18, column"),
+        ({"annotations/instances.json": COCO.replace('"bbox": [', '"bbox" [')}, "", "line 15, column 11"),
         ({"annotations/instances.json": '{"images": [], "annotations": []}'}, "", "holds no images"),
         ({"data.yaml": "train: [a\nnames: b"}, "", "not valid YAML at line 2"),
         ({"data.yaml": "train: images\nnames: []\n", "images/a.txt": ""}, "", "no class names"),
