@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -12,6 +13,8 @@ import torch.distributed
 from ocellus.errors import OcellusError
 
 T = TypeVar("T")
+
+PATIENCE = timedelta(hours=12)  # that processes wait for the first one's validation
 
 
 class Layout(NamedTuple):
@@ -45,7 +48,9 @@ class Agreement:
     """What processes tell each other between steps: over gloo on the CPU, so that no GPU waits for it."""
 
     def __init__(self) -> None:
-        self._group: Any = torch.distributed.new_group(backend="gloo") if running() else None
+        self._group: Any = None
+        if running():
+            self._group = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
 
     def any_of(self, *mine: bool) -> tuple[bool, ...]:
         """For each flag, whether it is set in any process."""

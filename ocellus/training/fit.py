@@ -180,7 +180,7 @@ def train(
     except OcellusError:
         raise
     except (KeyboardInterrupt, SystemExit) as error:  # lightning turns the one into the other
-        raise interrupted(plan, run.kept_step, "Ctrl-C, twice") from error
+        raise interrupted(plan, run.kept_step, stop.reason or "Ctrl-C") from error
     except Exception as error:
         cause = run.explain(error)
         if cause is None:

@@ -128,8 +128,11 @@ class Run:
         groups = optimizer.param_groups
         parameters = [p for group in groups for p in group["params"] if p.grad is not None]
         norm = get_total_norm([p.grad for p in parameters])
-        if self.agreement.any_of(self.bad is not None or not guard.finite(norm))[0]:
-            raise self._report(self.bad if self.bad is not None else self.batch)
+        loss, gradient = self.agreement.any_of(self.bad is not None, not guard.finite(norm))
+        if loss and self.bad is None:
+            raise OcellusError(f"step {self.state.step + 1} failed in another process, which says why")
+        if loss or gradient:
+            raise self._report(self.bad if loss else self.batch)
         if self.plan.settings.clip:
             clip_grads_with_norm_(parameters, self.plan.settings.clip, norm)
         self.window.add({"gradient_norm": norm})

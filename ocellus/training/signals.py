@@ -46,6 +46,7 @@ class Stop:
         self.reason = ""
         self._when = 0.0
         self._breakable = False
+        self._stepping = False
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
@@ -54,7 +55,8 @@ class Stop:
             yield
             return
         before = {number: signal.getsignal(number) for number in NAMES}
-        self.take()
+        for number in NAMES:
+            signal.signal(number, self._handle)
         try:
             yield
         finally:
@@ -62,7 +64,8 @@ class Stop:
                 signal.signal(number, handler)
 
     def take(self) -> None:
-        """Handle the signals, whoever did so before."""
+        """From now on there are steps to end. Handle the signals, whoever has begun to do so meanwhile."""
+        self._stepping = True
         if threading.current_thread() is threading.main_thread():
             for number in NAMES:
                 signal.signal(number, self._handle)
@@ -86,7 +89,7 @@ class Stop:
         if self._breakable:
             self._breakable = False
             raise Break
-        if again:
+        if again or not self._stepping:
             raise KeyboardInterrupt
 
 

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import torch
@@ -18,8 +17,6 @@ from lightning.pytorch.strategies import DDPStrategy
 from ocellus.training.devices import choose_precision
 from ocellus.training.plan import Plan
 from ocellus.training.run import Run
-
-PATIENCE = timedelta(hours=6)  # that processes wait for the first one's validation
 
 
 class Hooks(Callback):
@@ -68,7 +65,6 @@ def make_trainer(plan: Plan, device: str, *, callback: Callback, recipe: Lightni
         strategy = DDPStrategy(
             find_unused_parameters="find_unused" in getattr(recipe, "strategy", "ddp"),
             process_group_backend="nccl" if kind == "cuda" else "gloo",
-            timeout=PATIENCE,
         )
     precision = choose_precision(settings.precision, device)
     return Trainer(
