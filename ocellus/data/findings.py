@@ -172,6 +172,11 @@ KINDS: dict[str, Kind] = {
         "the mask holds a value that stands for no class or object",
         "name the value among the classes, or repaint it; smoothed masks and JPEGs have such values at edges",
     ),
+    "mask-smoothed": Kind(
+        REFUSE,
+        "a mask of one large value has many small ones along its edges, and each would be an object",
+        "save masks as PNG, scaled without smoothing; or set what is below half to 0, the rest to 255",
+    ),
     "keypoint-count": Kind(
         REFUSE,
         "the object has another number of keypoints than the skeleton has names",

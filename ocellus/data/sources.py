@@ -136,6 +136,7 @@ def lines_of_stdin() -> Iterator[str]:
 
 
 def read_all(sources: Iterator[str], broken: Broken | None) -> Iterator[Picture]:
+    """The pictures of each source in turn; errors go to `broken` where there is one."""
     for source in sources:
         try:
             found = resolve(source)
@@ -154,6 +155,7 @@ def read_all(sources: Iterator[str], broken: Broken | None) -> Iterator[Picture]
 
 
 def read_one(item: Path | int) -> Iterator[Picture]:
+    """The picture or the frames of a file or a camera."""
     if isinstance(item, int):
         yield from camera_frames(item)
     elif is_video(item):

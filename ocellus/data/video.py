@@ -61,7 +61,11 @@ def video_frames(path: Path) -> Iterator[Picture]:
 
 
 def frames_of(container: Any, name: str) -> Iterator[Picture]:
-    """The frames of an opened container as pictures."""
+    """The frames of an opened container as pictures.
+
+    Raises:
+        OcellusError: it has no frame, or breaks off (after those it has).
+    """
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
     index = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 from ocellus.data.check.alike import check_alike
 from ocellus.data.check.classes import check_counts, check_ids, check_misread, check_names, check_splits
 from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
-from ocellus.data.check.objects import check_objects
+from ocellus.data.check.objects import check_objects, check_smoothing
 from ocellus.data.check.report import Check, ordered
 from ocellus.data.check.tally import Tally
 from ocellus.data.dataset import Annotation, Dataset, Finding, Record
@@ -44,6 +44,8 @@ def check(dataset: Dataset, *, workers: int | None = None, each: Callable[[], No
             classes=len(dataset.labels),
             keypoints=len(dataset.skeleton) if dataset.skeleton else 0,
         )
+        if dataset.format == "masks" and len(dataset.labels) == 1:
+            found += check_smoothing(record, annotations)
         tally.add(split, record, annotations, size)
     same = check_twins(records, seen)
     glances = {path: one.glance for path, one in seen.items()}

@@ -210,6 +210,7 @@ def check_twins(records: Sequence[tuple[str, Record]], seen: dict[Path, Seen]) -
 
 
 def twin_findings(twins: Sequence[tuple[str, Record]]) -> list[Finding]:
+    """A finding for each of several equal pictures but the first."""
     found = []
     for place, (split, record) in enumerate(twins):
         before = twins[:place]

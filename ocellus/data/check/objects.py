@@ -50,6 +50,28 @@ def check_objects(
     return found
 
 
+def check_smoothing(record: Record, annotations: Sequence[Annotation]) -> list[Finding]:
+    """Whether a mask of numbered objects looks like a mask of black and white with greys along its edges.
+
+    It does where the largest object has more than half of the pixels and the highest number, and ten or more
+    others, whose numbers leave gaps, have less than a hundredth of its pixels each in the middle.
+    """
+    areas = {
+        int(annotation.source.removeprefix("value ")): int(annotation.counts[1::2].sum())
+        for annotation in annotations
+        if annotation.counts is not None and annotation.source.removeprefix("value ").isdecimal()
+    }
+    if len(areas) < 11:
+        return []
+    highest = max(areas)
+    others = {value: area for value, area in areas.items() if value != highest}
+    small = sorted(others.values())[len(others) // 2] < areas[highest] / 100
+    if not small or areas[highest] <= sum(others.values()) or max(others) == len(others):
+        return []
+    value = f"{highest} on {areas[highest]} pixels, {len(others)} other values on {sum(others.values())}"
+    return [finding("mask-smoothed", record.source or record.image, value=value)]
+
+
 def faults_of(
     annotation: Annotation, size: tuple[int, int] | None, *, classes: int, keypoints: int
 ) -> Iterator[tuple[str, str]]:
@@ -73,6 +95,7 @@ def faults_of(
 
 
 def not_finite(annotation: Annotation) -> Iterator[str]:
+    """Each part of an annotation that holds NaN or infinity."""
     if annotation.box is not None and not all(map(math.isfinite, annotation.box)):
         yield f"box {numbers(annotation.box)}"
     for place, ring in enumerate(annotation.rings or (), 1):
@@ -84,6 +107,7 @@ def not_finite(annotation: Annotation) -> Iterator[str]:
 
 
 def faults_of_box(box: Box, size: tuple[int, int] | None) -> Iterator[tuple[str, str]]:
+    """Whether a box has an area and lies in the picture of (H, W)."""
     x1, y1, x2, y2 = box
     value = f"box {numbers(box)}"
     if x2 <= x1 or y2 <= y1:
@@ -104,6 +128,7 @@ def over_edge(box: Box, size: tuple[int, int]) -> float:
 
 
 def faults_of_rings(annotation: Annotation, size: tuple[int, int] | None) -> Iterator[tuple[str, str]]:
+    """Whether polygons have three points, an area, and lie in the picture of (H, W)."""
     rings = annotation.rings or ()
     for place, ring in enumerate(rings, 1):
         if len(ring) < 3:
@@ -118,6 +143,7 @@ def faults_of_rings(annotation: Annotation, size: tuple[int, int] | None) -> Ite
 
 
 def faults_of_runs(annotation: Annotation, size: tuple[int, int] | None) -> Iterator[tuple[str, str]]:
+    """Whether a mask has the size of the picture, (H, W), and a pixel."""
     counts, run_size = annotation.counts, annotation.run_size
     if counts is None:
         return
@@ -145,6 +171,7 @@ def faults_of_agreement(annotation: Annotation, size: tuple[int, int]) -> Iterat
 def faults_of_keypoints(
     annotation: Annotation, size: tuple[int, int] | None, *, keypoints: int
 ) -> Iterator[tuple[str, str]]:
+    """Whether the points are as many as the skeleton's, and those given lie in the picture of (H, W)."""
     points = annotation.keypoints
     if points is None:
         return
@@ -181,6 +208,7 @@ def shape_box(annotation: Annotation, size: tuple[int, int]) -> Box | None:
 
 
 def box_of(rings: list[ring_functions.Ring]) -> Box:
+    """The box around all points."""
     points = np.concatenate(rings)
     (x1, y1), (x2, y2) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return x1, y1, x2, y2
@@ -194,6 +222,7 @@ def extent_of(annotation: Annotation, size: tuple[int, int] | None) -> Box | Non
 
 
 def cut_to(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box inside a picture of (H, W)."""
     height, width = size
     x1, x2 = (min(max(x, 0.0), float(width)) for x in (box[0], box[2]))
     y1, y2 = (min(max(y, 0.0), float(height)) for y in (box[1], box[3]))
@@ -210,4 +239,5 @@ def overlap(a: Box, b: Box) -> float:
 
 
 def numbers(values: tuple[float, ...]) -> str:
+    """Numbers for a message."""
     return "(" + ", ".join(f"{value:g}" for value in values) + ")"

@@ -289,3 +289,27 @@ def test_every_kind_in_the_code_is_in_the_table_and_the_reverse() -> None:
     }
     named = set(re.findall(r'finding\(\s*"([a-z-]+)"', code))
     assert named <= set(KINDS)
+
+
+def test_a_smoothed_mask_is_no_crowd_of_objects(tmp_path: Path) -> None:
+    from ocellus.data.read import read
+
+    chance = np.random.default_rng(0)
+    disc = Image.fromarray(((np.indices((120, 160)) - 60) ** 2).sum(axis=0) < 1600)
+    numbered = np.zeros((120, 160), np.uint8)
+    for number in range(1, 13):  # true numbers: one large, eleven small
+        numbered[:, 13 * number - 12 : 13 * number] = number if number == 12 else 0
+        numbered[4 * number : 4 * number + 2, 1:3] = number
+    masks = {
+        "sharp": disc.convert("L"),
+        "smoothed": disc.convert("L").resize((80, 60), Image.Resampling.BICUBIC).resize((160, 120), 2),
+        "numbered": Image.fromarray(numbered),
+    }
+    for folder in ("images", "masks"):
+        (tmp_path / folder).mkdir()
+    for name, mask in masks.items():
+        mask.save(tmp_path / "masks" / f"{name}.png")
+        noise = chance.integers(0, 256, (120, 160, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "images" / f"{name}.png")
+    found = [one for one in check(read(tmp_path)).findings if one.severity == "refuse"]
+    assert [(one.kind, Path(one.file).name) for one in found] == [("mask-smoothed", "smoothed.png")]
