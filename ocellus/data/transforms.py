@@ -117,7 +117,8 @@ def visible(target: Target, area: tuple[float, float, float, float]) -> Target:
 def color(image: Tensor, *, brightness: float, contrast: float, saturation: float) -> Tensor:
     """Factors of brightness, of contrast about the mean grey and of saturation about each pixel's grey.
 
-    All three in one matrix product; 1 each leaves the picture as it is. uint8 in, uint8 out.
+    All three in one matrix product; 1 each leaves the picture as it is. (3, H, W) uint8 gives uint8, float in
+    [0, 1] gives float.
     """
     luma = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
     top = 255.0 if image.dtype == torch.uint8 else 1.0
