@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ocellus.errors import OcellusError
@@ -167,10 +168,10 @@ def _points(instances: Instances, count: int) -> Floats:
 
 
 def floats(values: Tensor) -> Floats:
-    """A tensor of any shape as float64 on the CPU, shape kept."""
-    return values.detach().cpu().numpy().astype(np.float64)
+    """(...) values of any shape as float64 on the CPU."""
+    return np.asarray(values.detach().to("cpu", torch.float64).numpy())
 
 
 def numbers(values: Tensor) -> Integers:
-    """A tensor of any shape as int64 on the CPU, shape kept."""
+    """(...) values of any shape as int64 on the CPU."""
     return values.detach().cpu().numpy().astype(np.int64, copy=False)

@@ -32,6 +32,9 @@ def same(found: dict[str, float], wanted: dict[str, float], *, within: float = 1
         assert found[name] == pytest.approx(value, abs=within, rel=0, nan_ok=True), name
 
 
+BOX = [[0, 0, 10, 10]]
+
+
 def instances(boxes, *, labels=None, scores=None, size=(100, 100), **parts) -> Instances:
     boxes = torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4)
     return Instances(
@@ -107,6 +110,15 @@ def test_by_hand():
     assert found["box/AP/small"] == found["box/AP"]
     assert math.isnan(found["box/AP/large"])
     assert "mask/AP" not in found
+
+
+def test_half_precision_predictions():
+    prediction = instances(BOX, scores=[0.5])
+    half = instances(BOX, scores=[0.5])
+    object.__setattr__(half, "scores", half.scores.bfloat16())
+    object.__setattr__(half, "boxes", half.boxes.bfloat16())
+    truth = instances(BOX)
+    same(evaluated([(half, truth)]).result(), evaluated([(prediction, truth)]).result(), within=0)
 
 
 def test_class_without_truth_is_nan_and_left_out_of_the_mean():
@@ -190,7 +202,6 @@ def test_masks_larger_than_a_window():
     assert found["mask/AR/100"] == 0.75  # the empty mask overlaps nothing, itself neither
 
 
-BOX = [[0, 0, 10, 10]]
 DENSE = Masks.from_dense(np.ones((1, 100, 100), bool))
 
 
