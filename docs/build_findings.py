@@ -1,4 +1,4 @@
-"""Write the table of findings in docs/guides/data.md: `python docs/build_findings.py`; --check only compares."""
+"""Write the table of findings in docs/guides/data.md: `python docs/build_findings.py`; --check compares."""
 
 from __future__ import annotations
 
