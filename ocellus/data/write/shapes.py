@@ -65,5 +65,5 @@ def area_differs(instances: Instances) -> int:
 
 
 def short(values: Tensor) -> list[float]:
-    """(...) float32 values, flat, as the shortest decimals that give them back: 376.64, not 376.6400146484375."""
+    """(...) float32 values, flat, as the shortest decimals that give them back: 376.64, not 376.6400146."""
     return [float(str(value)) for value in values.detach().cpu().numpy().astype(np.float32).ravel()]
