@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import tomli_w
 
@@ -54,7 +54,8 @@ class Settings:
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise OcellusError(f"{self.system} has no setting {name!r}{hint}", exit_code=2)
             part = parts[homes[name]]
-            parts[homes[name]] = replace(part, **{name: checked(name, value, getattr(part, name))})
+            kind = get_type_hints(type(part))[name]
+            parts[homes[name]] = replace(part, **{name: checked(name, value, kind)})
         return replace(self, **parts)
 
 
@@ -112,18 +113,25 @@ def read(path: Path) -> Settings:
     return settings.with_values(**values)
 
 
-def checked(name: str, value: Any, default: Any) -> Any:
-    """A value of the type that a setting has; whole numbers do for fractions, lists for tuples.
+def checked(name: str, value: Any, kind: Any) -> Any:
+    """A value of the type that a setting is declared with; whole numbers do for fractions, lists for tuples.
+
+    Args:
+        name: of the setting, for the message.
+        value: as given.
+        kind: bool, int, float, str, tuple[float, ...] or Literal[...].
 
     Raises:
-        OcellusError: another type. Exit code 2.
+        OcellusError: a value of another type. Exit code 2.
     """
-    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
-        kind = type(default[0]) if default else type(value[0]) if value else str
-        return tuple(kind(entry) for entry in value)
-    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+    if get_origin(kind) is tuple and isinstance(value, (list, tuple)):
+        return tuple(checked(name, entry, get_args(kind)[0]) for entry in value)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if type(value) is not type(default):
-        wanted = type(default).__name__
-        raise OcellusError(f"setting {name} takes {wanted}, not {value!r}", exit_code=2)
-    return value
+    if get_origin(kind) is Literal and value in get_args(kind):
+        return value
+    if isinstance(kind, type) and type(value) is kind:
+        return value
+    words = get_args(kind) if get_origin(kind) is Literal else ()
+    wanted = " or ".join(map(str, words)) or (kind.__name__ if isinstance(kind, type) else str(kind))
+    raise OcellusError(f"setting {name} takes {wanted}, not {value!r}", exit_code=2)

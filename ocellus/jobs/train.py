@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def train_settings(
     from ocellus.training.fit import fit
 
     module = catalog.system(settings.system)
-    claim(folder, resume=resume)
+    if is_first():  # the others of a distributed run find the first one's run.toml there
+        claim(folder, resume=resume)
     source = data if str(data) else settings.data
     dataset = source if isinstance(source, Dataset) else read(source, val_fraction=settings.val_fraction)
     refuse_faults(dataset, say=say if is_first() else lambda _: None)
@@ -116,7 +118,7 @@ def train_settings(
         monitor=recipe.monitor,
         folder=folder,
         settings=settings.fit,
-        save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=metrics)),
+        save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=_known(metrics))),
         resume=resume,
     )
     report = write_report(folder) if is_first() else folder / "report.html"
@@ -202,6 +204,10 @@ def differences(kind: type, network: Any, header: Header) -> str:
 
 def _save(network: nn.Module, path: Path, header: Header) -> None:
     weights.save(path, network, header)
+
+
+def _known(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in metrics.items() if isfinite(value)}
 
 
 def say_to_stderr(line: str) -> None:
