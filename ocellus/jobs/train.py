@@ -152,16 +152,10 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
         OcellusError: it found what would spoil the training.
     """
     found = check(dataset)
-    faults = [finding for finding in found.findings if finding.severity == "refuse"]
-    warnings = len(found.findings) - len(faults)
+    warnings = sum(finding.severity == "warn" for finding in found.findings)
     if warnings:
         say(f"{warnings} things in {dataset.root} look odd: `ocellus check {dataset.root}` lists them")
-    if faults:
-        first = faults[0]
-        raise OcellusError(
-            f"{dataset.root} would spoil a training: {len(faults)} faults, the first in {first.file} "
-            f"{first.where}: {first.message}; `ocellus check {dataset.root}` lists them all"
-        )
+    found.require()
     if not dataset.splits.get("train"):
         raise OcellusError(
             f"{dataset.root} has no pictures to train on; `ocellus check {dataset.root}` tells more"

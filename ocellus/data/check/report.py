@@ -69,11 +69,10 @@ class Check:
                 place = " ".join(part for part in (shown(first.file, self.root), first.where) if part)
                 value = f" ({first.value})" if first.value else ""
                 parts.append(f"{kind} x {len(found)}, first {place}{value}: {first.message}")
-        more = f"\n  and {len(parts) - 5} more kinds" if len(parts) > 5 else ""
+        more = f"; and {len(parts) - 3} more kinds" if len(parts) > 3 else ""
         raise OcellusError(
-            f"{self.root} cannot be trained on as it is:\n  "
-            + "\n  ".join(parts[:5])
-            + f"{more}\n`ocellus check {self.root}` lists everything."
+            f"{self.root} cannot be trained on as it is: {'; '.join(parts[:3])}{more}. "
+            f"`ocellus check {self.root}` lists everything"
         )
 
     def to_dict(self) -> dict[str, Any]:
