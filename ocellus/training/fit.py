@@ -13,6 +13,7 @@ from ocellus.errors import OcellusError
 from ocellus.training import checkpoint
 from ocellus.training.devices import choose_device
 from ocellus.training.distributed import layout
+from ocellus.training.failures import understood
 from ocellus.training.loader import Drawn, make_loader
 from ocellus.training.plan import BEST, Plan, Save, State, Validate
 from ocellus.training.progress import choose_show
@@ -20,7 +21,7 @@ from ocellus.training.run import Run
 from ocellus.training.sampler import Keys, steps_of
 from ocellus.training.settings import Fit, check
 from ocellus.training.signals import Interrupted, Stop
-from ocellus.training.trainer import Hooks, deterministic, make_trainer, quiet
+from ocellus.training.trainer import Hooks, determinism_restored, make_trainer, quiet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +175,7 @@ def train(
     show = choose_show(plan.steps, done=state.step, first=plan.layout.rank == 0)
     run = Run(recipe, plan, state=state, saved=saved, show=show, stop=stop)
     try:
-        with quiet(), deterministic(plan.settings.deterministic), stop.watching():
+        with quiet(), determinism_restored(), stop.watching():
             trainer = make_trainer(plan, device, callback=Hooks(run), recipe=recipe)
             trainer.fit(recipe, loader)
     except OcellusError:
@@ -182,7 +183,7 @@ def train(
     except (KeyboardInterrupt, SystemExit) as error:  # lightning turns the one into the other
         raise interrupted(plan, run.kept_step, stop.reason or "Ctrl-C") from error
     except Exception as error:
-        cause = run.explain(error)
+        cause = understood(error) or run.explain(error)
         if cause is None:
             raise
         raise cause from error

@@ -83,20 +83,25 @@ def make_trainer(plan: Plan, device: str, *, callback: Callback, recipe: Lightni
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        deterministic=settings.deterministic,
+        # Threads that add in any order would make a resumed run another one.
+        deterministic=True if settings.deterministic else "warn" if kind == "cpu" else False,
         default_root_dir=plan.folder,
         callbacks=[callback],
     )
 
 
 @contextlib.contextmanager
-def deterministic(wanted: bool) -> Iterator[None]:
-    """Only deterministic algorithms, and afterwards as before."""
+def determinism_restored() -> Iterator[None]:
+    """Afterwards torch is as deterministic as before; meanwhile it does not spend time on filling memory."""
     before = torch.are_deterministic_algorithms_enabled()
+    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    fills = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(before)
+        torch.use_deterministic_algorithms(before, warn_only=only_warns)
+        torch.utils.deterministic.fill_uninitialized_memory = fills  # type: ignore[attr-defined]
 
 
 @contextlib.contextmanager
@@ -106,6 +111,7 @@ def quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
+        warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:
