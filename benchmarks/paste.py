@@ -1,8 +1,8 @@
 """Masks brought to the picture's size and into COCO's run lengths: `python -m benchmarks.paste [--turns N]`.
 
 Setting: 100 instances in a picture of 1280 x 960, masks of 28 x 28, boxes with sides log-uniform from 32 to
-640 pixels. The peer is torchvision's `paste_masks_in_image`, the threshold, and pycocotools' `encode`; ours ends
-with the same compressed bytes.
+640 pixels. The peer is torchvision's `paste_masks_in_image`, the threshold, and pycocotools' `encode`; ours
+ends with the same compressed bytes.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def multiscale_roi_align(
     )
     if pooling == "align" and _gathers(features[0]):
         return _gather(tuple(features), boxes, levels, scales, size, sampling_ratio, aligned)
-    result = features[0].new_zeros(len(boxes), features[0].shape[1], *size)
+    result = features[0].new_zeros(boxes.shape[0], features[0].shape[1], *size)
     for level, (feature, scale) in enumerate(zip(features, scales, strict=True)):
         chosen = torch.where(levels == level)[0]
         if pooling == "pool":
@@ -168,4 +168,4 @@ def _gather(
     boxes = boxes.detach().to(torch.promote_types(features[0].dtype, torch.float32))
     shapes = [side for feature in features for side in (feature.shape[0], *feature.shape[2:])]
     rows: Tensor = bag_sums(list(features), boxes, levels, shapes, scales, size, ratio, aligned)
-    return rows.view(len(boxes), *size, features[0].shape[1]).permute(0, 3, 1, 2)
+    return rows.view(boxes.shape[0], *size, features[0].shape[1]).permute(0, 3, 1, 2)

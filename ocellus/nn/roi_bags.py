@@ -83,9 +83,9 @@ def bag_sums(
         if bags.boxes is None:
             return sums
         if result is None:
-            result = sums.new_empty(len(boxes), bins, channels)
-        result.index_copy_(0, bags.boxes, sums.view(-1, bins, channels))
-    return features[0].new_empty(0, channels) if result is None else result.flatten(0, 1)
+            result = sums.new_empty(len(boxes), bins * channels)
+        result.index_copy_(0, bags.boxes, sums.view(-1, bins * channels))
+    return features[0].new_empty(0, channels) if result is None else result.view(-1, channels)
 
 
 @torch.library.custom_op("ocellus::roi_align_gradient", mutates_args=())
@@ -118,7 +118,7 @@ def bag_sums_gradient(
 
 @bag_sums.register_fake
 def _(features, boxes, levels, shapes, scales, size, ratio, aligned):  # type: ignore[no-untyped-def]
-    return features[0].new_empty(len(boxes) * size[0] * size[1], features[0].shape[1])
+    return features[0].new_empty(boxes.shape[0] * size[0] * size[1], features[0].shape[1])
 
 
 @bag_sums_gradient.register_fake

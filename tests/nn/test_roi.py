@@ -240,3 +240,20 @@ def test_compiles_and_exports() -> None:
     exported = torch.export.export(Pool(), (features.detach(), boxes))
     assert "torchvision.roi_align" in str(exported.graph)
     assert torch.allclose(exported.module()(features.detach(), boxes), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("pooling", ["align", "pool"])
+def test_pyramid_exports_for_any_number_of_boxes(pooling: str) -> None:
+    class Pool(torch.nn.Module):
+        def forward(self, fine: Tensor, coarse: Tensor, boxes: Tensor) -> Tensor:
+            return multiscale_roi_align([fine, coarse], boxes, strides=(4, 8), output_size=7, pooling=pooling)
+
+    maps = torch.randn(1, 4, 32, 32), torch.randn(1, 4, 16, 16)
+    boxes = random_boxes(6, batch=1, reach=120)
+    exported = torch.export.export(
+        Pool(), (*maps, boxes[:3]), dynamic_shapes=(None, None, {0: torch.export.Dim.DYNAMIC})
+    )
+    for count in (0, 1, 6):
+        assert torch.allclose(
+            exported.module()(*maps, boxes[:count]), Pool()(*maps, boxes[:count]), atol=1e-5
+        )
