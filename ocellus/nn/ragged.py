@@ -16,7 +16,7 @@ def padded(parts: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def unpadded(values: Tensor, valid: Tensor) -> list[Tensor]:
-    """The inverse of `padded`."""
+    """The inverse of `padded`: (B, N, ...), (B, N) bool -> (N_b, ...) of each picture."""
     return [part[keep] for part, keep in zip(values, valid, strict=True)]
 
 

@@ -80,7 +80,8 @@ def import_state(
         state: the checkpoint's tensors, as `ocellus.foreign.read_foreign` gives them.
         names: class names, where the checkpoint was not trained on COCO.
         adjust: fields of Config that the tensors cannot tell and that differ from the publisher's defaults:
-            stride_in_1x1, channel_order, mean and std, norm_eps, anchor_sizes, thresholds.
+            stride_in_1x1, channel_order, mean and std, norm_eps, anchor_sizes, thresholds; norm="batch" to
+            train on with live norms.
 
     Returns:
         The network's settings, its state for `build(config).load_state_dict`, and the class names.
@@ -105,6 +106,9 @@ def import_state(
     # Ours reads pooled features by row, column, channel; theirs by channel, row, column.
     ordered = width.unflatten(1, (-1, BOX_SIZE, BOX_SIZE)).permute(0, 2, 3, 1).flatten(1)  # type: ignore[no-untyped-call]
     renamed["box.linear1.weight"] = ordered.contiguous()
+    if config.norm == "batch":  # asked for, to train on with live norms
+        norms = [name.removesuffix("running_var") for name in renamed if name.endswith("running_var")]
+        renamed |= {f"{norm}num_batches_tracked": torch.tensor(0) for norm in norms}
     _check(renamed, config)
     return config, renamed, _labels(config, tuple(names))
 
@@ -115,6 +119,9 @@ def renamed_by(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) ->
     Args:
         state: the checkpoint's.
         rules: TORCHVISION or DETECTRON2.
+
+    Raises:
+        OcellusError: a name that no rule knows.
     """
     patterns = [(re.compile(pattern), target) for pattern, target in rules]
     renamed = {}

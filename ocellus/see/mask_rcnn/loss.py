@@ -219,5 +219,5 @@ def per_picture(
 
 
 def distance(deltas: Tensor, wanted: Tensor, *, beta: float) -> Tensor:
-    """Sum of the smooth L1 distance; plain L1 where beta is 0; 0 where there is nothing to compare."""
+    """(N, 4), (N, 4) -> () sum of the smooth L1 distance, plain L1 where beta is 0; 0 where N is 0."""
     return F.smooth_l1_loss(deltas, wanted, beta=beta, reduction="sum")

@@ -42,6 +42,8 @@ def test_torchvision_kinds() -> None:
     own = torchvision_state(fasterrcnn_resnet50_fpn, num_classes=4)
     config, _, labels = import_state(own, names=("a", "b", "c"))
     assert not config.mask_branch and tuple(labels) == ("a", "b", "c")
+    config, state, _ = import_state(own, adjust={"norm": "batch"})
+    assert config.norm == "batch" and state["backbone.stem.norm.num_batches_tracked"] == 0
     assert tuple(import_state(own)[2]) == ("class 1", "class 2", "class 3")
 
 
