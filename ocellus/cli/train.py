@@ -47,10 +47,13 @@ def main(argv: list[str]) -> int:
         name, rest = system_of_file(argv), argv
     place, settings = parse(name, rest)
     from ocellus.jobs.train import default_folder, say_to_stderr, train_settings
+    from ocellus.training.distributed import is_first
 
     folder = default_folder(settings, place.out)
     say = say_to_stderr if place.json else print
     trained = train_settings(settings, folder, resume=place.resume, say=say)
+    if not is_first():
+        return 0
     if place.json:
         print(json.dumps({"weights": str(trained.weights), "metrics": trained.metrics}))
     else:

@@ -67,7 +67,8 @@ class Agreement:
         row = torch.tensor([values[name] for name in sorted(values)], dtype=torch.float64)
         torch.distributed.all_reduce(row, group=self._group)
         row /= torch.distributed.get_world_size()
-        return dict(zip(sorted(values), row.tolist(), strict=True))
+        means = dict(zip(sorted(values), row.tolist(), strict=True))
+        return {name: means[name] for name in values}
 
     def first(self, work: Callable[[], T]) -> T:
         """What the first process's `work` returns; the others wait. Where it fails, it fails for all.

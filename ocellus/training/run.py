@@ -216,7 +216,8 @@ class Run:
         pictures = self.plan.pictures
         if step % settings.log_every == 0 or step == self.plan.steps:
             values = self.agreement.mean(self.window.take())
-            self.shown = {"loss": values.pop("loss"), **values} if "loss" in values else values
+            norm = {name: values.pop(name) for name in ("gradient_norm",) if name in values}
+            self.shown = {name: values[name] for name in sorted(values, key="loss".__ne__)}
             if self.log:
                 speed = pictures * min(settings.log_every, done) / max(now - self.mark, 1e-9)
                 rates = {
@@ -224,7 +225,7 @@ class Run:
                     "images_per_second": speed,
                     "epoch": step * pictures / self.plan.count,
                 }
-                self.log.write(step, "train", {**self.shown, **rates})
+                self.log.write(step, "train", {**self.shown, **norm, **rates})
             self.mark = now
         each = (now - self.begun) / done
         self.show.update(
@@ -249,7 +250,8 @@ class Run:
             if self.log:
                 self.log.write(state.step, "val", {**metrics, "seconds": time.monotonic() - begun})
             note = ", the best so far" if better else f"; best {state.best:.4g} at step {state.best_step}"
-            self.show.say(f"validation after step {state.step}: {figures(metrics)}{note}")
+            line = figures({plan.monitor: metrics[plan.monitor], **metrics})
+            self.show.say(f"validation after step {state.step}: {line}{note}")
         if better:
             self.agreement.first(lambda: self._save(network, metrics))
         self.keep()

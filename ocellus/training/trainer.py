@@ -111,7 +111,8 @@ def quiet() -> Iterator[None]:
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\.")
-        warnings.filterwarnings("ignore", message=".*does not have a deterministic implementation")
+        for remark in (".*does not have a deterministic implementation", "Grad strides do not match bucket"):
+            warnings.filterwarnings("ignore", message=remark)
         for logger in loggers:
             logger.setLevel(logging.ERROR)
         try:

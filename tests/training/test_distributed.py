@@ -129,3 +129,27 @@ def test_one_process_needs_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None
     ):
         monkeypatch.setenv(name, str(value))
     assert layout() == Layout(3, 4, 2)
+
+
+def test_command_line(tmp_path: Path) -> None:
+    """torchrun -m ocellus train, on pictures of which most have no objects; one process speaks."""
+    sys.path.append(str(HERE.parent / "see" / "mask_rcnn"))
+    from test_recipe import write_coco
+
+    write_coco(tmp_path / "data", pictures=8, empty=(0, 2, 3, 5))
+    run = tmp_path / "run"
+    flags = ["--preset", "tiny", "--steps", "3", "--batch-size", "1", "--out", str(run)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    done = subprocess.run(
+        [*command, "-m", "ocellus", "train", "see/mask_rcnn", str(tmp_path / "data"), *flags],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.count("weights ") == done.stdout.count("report ") == 1
+    names = {path.name for path in run.iterdir()}
+    assert {"best.safetensors", "last.ckpt", "metrics.jsonl", "report.html", "run.toml"} <= names
+    assert "Traceback" not in done.stderr and "Warning" not in done.stderr, done.stderr
+    assert torch.load(run / "last.ckpt")["facts"]["batch size over all processes"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,32 @@ def dataset(folder: Path, *, pictures: int = 4, empty: tuple[int, ...] = ()) -> 
         splits={"train": tuple(records), "val": tuple(records[:2])},
         skeleton=SKELETON,
     )
+
+
+def write_coco(folder: Path, *, pictures: int, empty: tuple[int, ...] = ()) -> None:
+    """The same squares as files."""
+    (folder / "images").mkdir(parents=True)
+    records = dataset(folder / "images", pictures=pictures, empty=empty).splits["train"]
+    images, annotations = [], []
+    for number, record in enumerate(records):
+        images.append({"id": number, "file_name": record.name, "width": 64, "height": 64})
+        for entry in record.annotations:
+            ring = entry.rings[0]
+            (x, y), (width, height) = ring.min(axis=0).tolist(), np.ptp(ring, axis=0).tolist()
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": entry.label + 1,
+                    "bbox": [x, y, width, height],
+                    "area": width * height,
+                    "iscrowd": 0,
+                    "segmentation": [ring.flatten().tolist()],
+                }
+            )
+    categories = [{"id": 1, "name": "dark"}, {"id": 2, "name": "bright"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(content))
 
 
 def recipe(config: Config = TINY, settings: Fit = FAST) -> Recipe:
