@@ -134,7 +134,7 @@ def claim(folder: Path, *, resume: bool) -> None:
         OcellusError: it holds a run and is not to be resumed, or the other way round. Exit code 2.
     """
     holds_run = (folder / "run.toml").is_file() or (folder / "last.ckpt").is_file()
-    if resume and not (folder / "last.ckpt").is_file():
+    if resume and not holds_run:
         raise OcellusError(f"{folder} holds no run to resume: leave --resume out to start one", exit_code=2)
     if holds_run and not resume:
         raise OcellusError(

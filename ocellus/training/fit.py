@@ -16,7 +16,7 @@ from ocellus.training.distributed import layout
 from ocellus.training.failures import understood
 from ocellus.training.loader import Drawn, make_loader
 from ocellus.training.plan import BEST, Plan, Save, State, Validate
-from ocellus.training.progress import choose_show
+from ocellus.training.progress import choose_show, say
 from ocellus.training.run import Run
 from ocellus.training.sampler import Keys, steps_of
 from ocellus.training.settings import Fit, check
@@ -130,8 +130,8 @@ def take_up(recipe: LightningModule, plan: Plan, *, resume: bool) -> tuple[State
     Raises:
         OcellusError: it is damaged, or of a run with other settings or another network.
     """
-    say = choose_show(0, done=0, first=plan.layout.rank == 0).say
-    saved = checkpoint.read(plan.folder, say=say) if resume else None
+    talk = say if plan.layout.rank == 0 else lambda _: None
+    saved = checkpoint.read(plan.folder, say=talk) if resume else None
     if saved is None:
         return State(), None
     plan.compare(saved["facts"])

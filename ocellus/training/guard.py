@@ -132,6 +132,7 @@ def report(diagnosis: Diagnosis, batch: Any, *, path: Path, step: int) -> Ocellu
 
 
 def finite(value: Tensor) -> bool:
+    """Whether all numbers of a tensor (of any shape) are finite."""
     if not (value.is_floating_point() or value.is_complex()):
         return True
     return bool(torch.isfinite(value.detach()).all())

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 SHOWN = 6  # figures in a line
 PAUSE = 10.0  # seconds between plain lines
+REDRAW = 0.1  # seconds between two looks of the bar
 
 
 class Show(Protocol):
@@ -37,18 +38,24 @@ class Bar:
             console=console,
             redirect_stdout=False,
             redirect_stderr=False,
+            auto_refresh=False,  # that takes a thread, and readers of pictures are forked from here
         )
+        self._drawn = 0.0
         self.progress.start()
         self.task = self.progress.add_task("", total=steps, completed=done, text="")
 
     def update(self, step: int, values: dict[str, float], *, speed: float, left: float) -> None:
         text = f"{clock(left)} left  {speed:.1f} images/s  {figures(values)}"
         self.progress.update(self.task, completed=step, text=text)
+        if time.monotonic() - self._drawn > REDRAW:
+            self.progress.refresh()
+            self._drawn = time.monotonic()
 
     def say(self, line: str) -> None:
         self.progress.console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:
+        self.progress.refresh()
         self.progress.stop()
 
 
@@ -90,6 +97,11 @@ def choose_show(steps: int, *, done: int, first: bool) -> Show:
         return Silent()
     console = Console(stderr=True)
     return Bar(steps, done=done, console=console) if console.is_terminal else Lines(steps, console=console)
+
+
+def say(line: str) -> None:
+    """A line on standard error, where no bar is."""
+    Lines(0, console=Console(stderr=True)).say(line)
 
 
 def figures(values: dict[str, float]) -> str:

@@ -90,6 +90,7 @@ class Run:
         self.shown: dict[str, float] = {}
         if self.plan.validates(self.state.step) and self.state.validated < self.state.step:
             self._validate()
+            self.stopping = self.stop.reason
         self.saved = None
 
     def begin_batch(self, batch: Any) -> None:

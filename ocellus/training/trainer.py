@@ -29,7 +29,7 @@ class Hooks(Callback):
         self.run.stop.take()
         precision = trainer.strategy.precision_plugin
         self.run.begin(trainer.optimizers, context=precision.train_step_context)
-        if self.run.stop.reason:
+        if self.run.stopping:
             trainer.should_stop = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -69,6 +69,11 @@ def test_signal_in_a_validation(tmp_path: Path, whole: dict[str, Tensor], step: 
     with pytest.raises(Interrupted) as caught:
         train(tmp_path, SETTINGS, validate=slow)
     assert caught.value.step == step
+    count.clear()
+    count.extend([1] * (step // 3 - 1))
+    with pytest.raises(Interrupted) as caught:  # nor does it want to wait for it the next time
+        train(tmp_path, SETTINGS, validate=slow, resume=True)
+    assert caught.value.step == step
     state = torch.load(tmp_path / "last.ckpt")["state"]
     assert (state["step"], state["validated"]) == (step, step - 3)
     assert train(tmp_path, SETTINGS, resume=True).step == 6
