@@ -1,7 +1,7 @@
 """Features inside boxes, resampled to a fixed grid: RoIAlign, RoIPool, and the choice of a pyramid level.
 
 On the CPU RoIAlign is ours: every output bin is one bag of feature rows, weighted and summed by
-`embedding_bag` (`ocellus.nn.roi_bags` says which rows with which weights). Elsewhere it is torchvision's
+`embedding_bag` (`ocellus.nn.roi_taps` says which rows with which weights). Elsewhere it is torchvision's
 kernel; `_gathers` decides.
 """
 

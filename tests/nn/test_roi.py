@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import ops
 from torchvision.ops.poolers import LevelMapper
 
-from ocellus.nn import roi_bags
+from ocellus.nn import roi_taps
 from ocellus.nn.roi import assign_levels, multiscale_roi_align, roi_align, roi_pool
 
 
@@ -42,7 +42,7 @@ def both(features: Tensor, boxes: Tensor, **options: object) -> tuple[Tensor, Te
     ("ratio", "aligned", "channels_last"), itertools.product((0, 1, 2, 3), (False, True), (False, True))
 )
 def test_equals_torchvision(ratio: int, aligned: bool, channels_last: bool) -> None:
-    features = torch.randn(2, 6, 37, 50)
+    features = torch.randn(2, 40, 37, 50)
     if channels_last:
         features = features.contiguous(memory_format=torch.channels_last)
     boxes = random_boxes(80, batch=2, reach=180)
@@ -111,6 +111,16 @@ def test_boxes_without_sense_give_zeros() -> None:
         assert (found[[0, 1, 3]] == 0).all()
 
 
+@pytest.mark.parametrize("aligned", [False, True])
+def test_box_far_larger_than_the_map(aligned: bool) -> None:
+    features = torch.randn(1, 2, 9, 11)
+    boxes = torch.tensor([[0, -3000.0, -2000, 4000, 3000]])
+    options = {"output_size": 3, "spatial_scale": 1.0, "sampling_ratio": 0, "aligned": aligned}
+    found, wanted, gradient, wanted_gradient = both(features, boxes, **options)
+    assert wanted.any() and (found - wanted).abs().max() <= 1e-6
+    assert (gradient - wanted_gradient).abs().max() <= 1e-6
+
+
 @pytest.mark.parametrize("batch", [0, 2])
 def test_no_boxes(batch: int) -> None:
     features = torch.randn(batch, 3, 8, 8, requires_grad=True)
@@ -168,8 +178,8 @@ def test_portions_change_nothing(ratio: int, monkeypatch: pytest.MonkeyPatch) ->
     features, boxes = torch.randn(2, 3, 30, 30), random_boxes(40, batch=2, reach=30)
     options = {"output_size": 4, "spatial_scale": 1.0, "sampling_ratio": ratio}
     before = both(features, boxes, **options)
-    monkeypatch.setattr(roi_bags, "WHOLE", 500)
-    monkeypatch.setattr(roi_bags, "PORTION", 500)
+    monkeypatch.setattr(roi_taps, "WHOLE", 500)
+    monkeypatch.setattr(roi_taps, "PORTION", 500)
     after = both(features, boxes, **options)
     assert torch.equal(before[0], after[0]) and torch.allclose(before[2], after[2], atol=1e-6)
 
