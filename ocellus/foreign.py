@@ -65,17 +65,32 @@ def _content(path: Path) -> Any:
     except SafetensorError as error:
         raise OcellusError(f"{path} is no whole .safetensors ({error}); get it again") from None
     except Exception as error:
-        if found := re.search(r"GLOBAL (\S+)", str(error)):
+        found = re.search(r"GLOBAL (\S+)", str(error))
+        if call := f"a call of {found[1]}" if found else _call_in(path):
             raise OcellusError(
-                f"{path} holds a call of {found[1]}, which would run code of the file's choice; only tensors "
-                "and plain values are read: ask for a file of the network's state_dict alone"
+                f"{path} holds {call}, which would run code of the file's choice; only tensors and plain "
+                "values are read: ask for a file of the network's state_dict alone"
             ) from None
         # A damaged pickle can fail in any way that its opcodes can.
         raise OcellusError(f"{path} is damaged or is no checkpoint: {_first_line(error)}") from None
 
 
+def _call_in(path: Path) -> str:
+    """The first call that a bare pickle asks for, where torch gave up on it for another reason; or ""."""
+    try:
+        with path.open("rb") as file:
+            Numbers(file, encoding="latin1").load()
+    except Refused as error:
+        return str(error)
+    except Exception:  # it is no pickle
+        return ""
+    return ""
+
+
 def _first_line(error: Exception) -> str:
     text = str(error).strip() or type(error).__name__
+    if "weights_only" in text:  # torch goes on to advise what would run the file's code
+        text = "it is no pickle of tensors and plain values"
     return text.splitlines()[0][:200]
 
 

@@ -134,32 +134,48 @@ def read_header(path: Path | str) -> Header:
     path = Path(path)
     try:
         with path.open("rb") as file:
+            size = path.stat().st_size
             length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= min(path.stat().st_size, 100_000_000):
+            if not 2 <= length <= min(size, 100_000_000):
                 raise ValueError("its first bytes are not a safetensors header")
-            metadata = json.loads(file.read(length)).get("__metadata__", {})
+            entries = dict(json.loads(file.read(length)))
+        metadata = entries.pop("__metadata__", {})
+        content = json.loads(metadata["ocellus"]) if "ocellus" in metadata else None
+        end = 8 + length + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        if end != size:
+            raise ValueError(f"it has {size} bytes instead of {end}")
     except OSError as error:
         raise OcellusError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # JSON and Unicode errors are ValueErrors
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # those of JSON too
         raise OcellusError(
             f"{path} is not a weights file of Ocellus, or it is damaged ({error}); files of other projects "
             "are read by `ocellus import SYSTEM FILE`"
         ) from error
-    if "ocellus" not in metadata:
+    if content is None:
         raise OcellusError(
             f"{path} is a .safetensors that Ocellus did not write: it does not say which network it is for. "
             "Try `ocellus import SYSTEM FILE`"
         )
-    content = json.loads(metadata["ocellus"])
-    if content.get("format", 0) > FORMAT:
+    return _header(content, path)
+
+
+def _header(content: Any, path: Path) -> Header:
+    """A header from its JSON."""
+    try:
+        if content.get("format", 0) > FORMAT:
+            raise OcellusError(
+                f"{path} was written by Ocellus {content.get('version')}, whose files this version does not "
+                "know; install a newer Ocellus"
+            )
+        skeleton = Skeleton.from_dict(content["skeleton"]) if content.get("skeleton") else None
+        known = {entry.name for entry in fields(Header)}
+        facts = {name: value for name, value in content.items() if name in known}
+        return Header(**{**facts, "skeleton": skeleton, "labels": tuple(content["labels"])})
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise OcellusError(
-            f"{path} was written by Ocellus {content.get('version')}, whose files this version does not "
-            "know; install a newer Ocellus"
-        )
-    skeleton = Skeleton.from_dict(content["skeleton"]) if content.get("skeleton") else None
-    known = {entry.name for entry in fields(Header)}
-    facts = {name: value for name, value in content.items() if name in known}
-    return Header(**{**facts, "skeleton": skeleton, "labels": tuple(content["labels"])})
+            f"{path} is damaged: what it says of its network cannot be understood ({error!r}); fetch or copy "
+            "it again"
+        ) from error
 
 
 def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
@@ -179,11 +195,20 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
     header = read_header(path)
     if system and header.system != system:
         raise OcellusError(f"{path} holds weights of {header.system}, not of {system}")
+    known = [card.name for card in catalog.cards()]
+    if header.system not in known:
+        raise OcellusError(
+            f"{path} holds weights of {header.system}, which Ocellus {version('ocellus')} does not have; it "
+            f"has {', '.join(known)}"
+        )
     try:
         state = load_file(path)
     except SafetensorError as error:
         raise OcellusError(f"{path} is damaged: {error}; fetch or copy it again") from error
-    network: nn.Module = catalog.system(header.system).build(header.settings())
+    try:
+        network: nn.Module = catalog.system(header.system).build(header.settings())
+    except (OcellusError, TypeError, ValueError) as error:
+        raise OcellusError(f"{path} describes a network that cannot be built: {error}") from error
     load_state(network, state, source=str(path))
     return network.eval(), header
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
@@ -49,22 +52,57 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"ocellus {version('ocellus')}")
         return 0
-    name, rest = arguments[0], arguments[1:]
     try:
-        if name not in COMMANDS:
-            near = get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(COMMANDS)}"
-            raise OcellusError(f"there is no command {name!r}: {hint}", exit_code=2)
-        module, function = COMMANDS[name][0].split(":")
-        code: int = getattr(import_module(module), function)(rest)
+        with warnings.catch_warnings():
+            warnings.showwarning = remark  # type: ignore[assignment]  # it has only what it needs
+            code = called(arguments[0], arguments[1:])
         sys.stdout.flush()
     except OcellusError as error:
-        print(f"ocellus: {error}", file=sys.stderr)
+        tell(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("ocellus: interrupted", file=sys.stderr)
+        tell("interrupted")
         return 130
     except BrokenPipeError:  # the reader of our output, `head` for one, has left
         sys.stderr.close()
         return 0
+    except OSError as error:  # of the disk or the network, where no part of ours expected one
+        tell(f"{error.filename or 'the output'}: {error.strerror or error}; check the disk and its rights")
+        forget_output()
+        return 1
     return code
+
+
+def called(name: str, rest: list[str]) -> int:
+    """The exit code of a command.
+
+    Raises:
+        OcellusError: no such command, with exit code 2, or what the command says.
+    """
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there is {', '.join(COMMANDS)}"
+        raise OcellusError(f"there is no command {name!r}: {hint}", exit_code=2)
+    module, function = COMMANDS[name][0].split(":")
+    code: int = getattr(import_module(module), function)(rest)
+    return code
+
+
+def tell(line: str) -> None:
+    """One line on standard error; of several processes that torchrun started it says which one speaks."""
+    rank = os.environ.get("RANK", "0") if "TORCHELASTIC_RUN_ID" in os.environ else "0"
+    print(f"ocellus{f' (process {rank})' if rank != '0' else ''}: {line}", file=sys.stderr)
+
+
+def remark(message: Warning | str, *_: object) -> None:
+    """A warning as a line, without the place in the code that Python adds."""
+    tell(str(message))
+
+
+def forget_output() -> None:
+    """Where standard output cannot be written, Python shall not try again when it ends."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ocellus.cli.figures import for_json
 from ocellus.errors import OcellusError
 
 
@@ -24,15 +25,20 @@ def main(argv: list[str]) -> int:
 
     runs = [read_run(Path(folder)) for folder in arguments.runs]
     names = run_names(runs)
+    differing = tables.differing([run.settings for run in runs])
     page = write_comparison([Path(folder) for folder in arguments.runs], Path(arguments.out))
     if arguments.json:
-        metrics = {name: measures.overall(run.metrics()) for name, run in zip(names, runs, strict=True)}
-        print(json.dumps({"runs": names, "metrics": metrics, "page": str(page)}, ensure_ascii=False))
+        found = [for_json(measures.overall(run.metrics())) for run in runs]
+        settings = {f"{section}.{name}": values for section, name, values in differing}
+        facts = {"runs": names, "settings": settings, "metrics": dict(zip(names, found, strict=True))}
+        print(json.dumps(facts | {"page": str(page)}, ensure_ascii=False))
         return 0
-    for section, setting, values in tables.differing([run.settings for run in runs]):
+    for section, setting, values in differing:
         print(f"{section}.{setting}: {' | '.join(values)}")
-    wide = max(len(name) for name in names)
-    for metric, cells in metric_rows(runs):
-        print(f"{metric:<24}" + "  ".join(f"{cell.text:>{wide}}" for cell in cells))
+    rows = metric_rows(runs)
+    first, wide = max((len(metric) for metric, _ in rows), default=0), max(6, *map(len, names))
+    print(" " * first + "".join(f"  {name:>{wide}}" for name in names))
+    for metric, cells in rows:
+        print(f"{metric:<{first}}" + "".join(f"  {cell.text:>{wide}}" for cell in cells))
     print(f"page {page}")
     return 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -21,8 +22,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("out", help="a new folder")
     parser.add_argument("--no-pictures", action="store_true", help="write the annotations alone")
     arguments = parser.parse_args(argv)
-    from ocellus.data.images import read_picture
-    from ocellus.data.instances import instances
+    from ocellus.data.instances import instances, pictured
     from ocellus.data.read import read
     from ocellus.values import Instances
 
@@ -34,12 +34,17 @@ def main(argv: list[str]) -> int:
     def items() -> Iterator[tuple[str, Instances]]:
         for split, record in dataset.records():
             name = record.name if record.name.startswith(f"{split}/") else f"{split}/{record.name}"
-            found = instances(record, dataset)
-            picture = None if arguments.no_pictures else read_picture(record.image)
-            yield name, replace(found, picture=picture)
+            yield name, (instances if arguments.no_pictures else pictured)(record, dataset)
 
+    if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
+        say = f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them"
+        print(say, file=sys.stderr)
     writer = import_module(f"ocellus.data.write.{arguments.format}")
-    findings = writer.write(items(), out, labels=dataset.labels, skeleton=dataset.skeleton)
+    try:
+        findings = writer.write(items(), out, labels=dataset.labels, skeleton=dataset.skeleton)
+    except BaseException:  # Ctrl-C too: a part of a data set would look like a whole one
+        shutil.rmtree(out, ignore_errors=True)
+        raise
     for finding in findings:
         print(f"{finding.severity}: {finding.file} {finding.value} {finding.message}".replace("  ", " "))
     print(f"{len(dataset)} pictures as {arguments.format} in {out}")

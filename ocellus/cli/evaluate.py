@@ -8,6 +8,8 @@ import sys
 from math import isnan
 from pathlib import Path
 
+from ocellus.cli.figures import for_json
+
 
 def main(argv: list[str]) -> int:
     """Measure a model on a data set; print the figures and where the report is."""
@@ -16,10 +18,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("data", help="a data set in any format that `ocellus check` reads")
     parser.add_argument("--split", default="val", help="the split to measure on (val)")
     parser.add_argument(
-        "--out", default="", help="folder for the report (a run's own, else a new one in runs/)"
+        "--out", default="", help="folder for the report (default: the run's own, else a new one in runs/)"
     )
     parser.add_argument(
-        "--score", type=float, default=0.5, help="score from which detections are drawn (0.5)"
+        "--score", type=float, default=0.5, help="score from which detections are drawn and counted (0.5)"
     )
     parser.add_argument("--limit", type=int, default=0, help="only so many pictures (0: all)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
@@ -27,14 +29,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print every figure as JSON")
     arguments = parser.parse_args(argv)
     from ocellus.jobs.evaluate import evaluate
-    from ocellus.jobs.model import load
+    from ocellus.jobs.model import load, new_folder
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
 
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
-    given = Path(arguments.model)
-    own = given if given.is_dir() else Path("runs") / f"evaluation-{given.stem}"
+    own = Path(arguments.model) if Path(arguments.model).is_dir() else new_folder("evaluation", model.source)
     result = evaluate(
         model,
         arguments.data,
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> int:
     )
     found = result.found
     if arguments.json:
-        numbers = {name: None if isnan(value) else round(value, 6) for name, value in result.metrics.items()}
+        numbers = for_json(result.metrics)
         facts = {"pictures": found.pictures, "seconds": round(found.seconds, 2), "precision": model.precision}
         print(json.dumps(facts | {"metrics": numbers, "report": str(result.report)}, ensure_ascii=False))
         return 0

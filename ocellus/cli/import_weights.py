@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from ocellus import catalog
 from ocellus.errors import OcellusError
@@ -21,12 +20,16 @@ def main(argv: list[str]) -> int:
     parser.add_argument("file", help="the checkpoint: .pth, .pt, .pkl of detectron2, or .safetensors")
     parser.add_argument("--out", default="", help="the weights file (beside the checkpoint, .safetensors)")
     parser.add_argument(
-        "--names", default="", help="file of class names, one a line, where they are not COCO's"
+        "--names", default="", help="a text file of class names, one a line, where they are not COCO's"
     )
     parser.add_argument("--licence", default="not stated", help="under which the weights were published")
     parser.add_argument("--data", default="not stated", help="what they were trained on")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting the file cannot tell"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a setting of the network that the file cannot tell; may be given again",
     )
     arguments = parser.parse_args(argv)
     system = catalog.system(arguments.system)
@@ -41,6 +44,7 @@ def main(argv: list[str]) -> int:
     out = Path(arguments.out) if arguments.out else source.with_suffix(".safetensors")
     if out.exists():
         raise OcellusError(f"{out} is there already: name another file with --out", exit_code=2)
+    refuse_our_own(source)
     names = read_names(Path(arguments.names)) if arguments.names else ()
     adjust = settings(arguments.set, system.Config)
     config, state, labels = system.import_state(read_foreign(source), names=names, adjust=adjust)
@@ -59,6 +63,23 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def refuse_our_own(path: Path) -> None:
+    """See that a file is not a weights file of ours already.
+
+    Raises:
+        OcellusError: it is. Exit code 2.
+    """
+    from ocellus import weights
+
+    try:
+        system = weights.read_header(path).system
+    except OcellusError:
+        return
+    raise OcellusError(
+        f"{path} is a weights file of Ocellus already, of {system}: it can be used as it is", exit_code=2
+    )
+
+
 def read_names(path: Path) -> tuple[str, ...]:
     """Class names, one a line.
 
@@ -68,7 +89,8 @@ def read_names(path: Path) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise OcellusError(f"{path} cannot be read as a list of class names: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else f"it is not UTF-8: {error}"
+        raise OcellusError(f"{path} cannot be read as a list of class names: {reason}") from error
     return tuple(line.strip() for line in lines if line.strip())
 
 
@@ -76,9 +98,11 @@ def settings(words: list[str], kind: Any) -> dict[str, Any]:
     """NAME=VALUE words as fields of a Config; values are read as JSON, else as text.
 
     Raises:
-        OcellusError: a word without "=", or a setting that there is not. Exit code 2.
+        OcellusError: not NAME=VALUE, no such setting, or a value of another type. Exit code 2.
     """
-    known = {entry.name for entry in fields(kind)}
+    from ocellus.jobs.settings import checked
+
+    known = get_type_hints(kind)
     found: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -88,5 +112,5 @@ def settings(words: list[str], kind: Any) -> dict[str, Any]:
             value = json.loads(text)
         except ValueError:
             value = text
-        found[name] = tuple(value) if isinstance(value, list) else value
+        found[name] = checked(name, value, known[name])
     return found

@@ -19,20 +19,28 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--layers", action="store_true", help="every module's output, parameters, multiply-adds"
     )
-    parser.add_argument("--preset", default="", help="the preset whose network --layers shows, of a system")
+    parser.add_argument("--preset", default="", help="of a system: the preset to show (its first)")
     parser.add_argument(
-        "--size", type=int, nargs=2, default=None, metavar=("H", "W"), help="input for --layers"
+        "--size",
+        type=int,
+        nargs=2,
+        default=None,
+        metavar=("H", "W"),
+        help="height and width of the picture for --layers (the network's own)",
     )
-    parser.add_argument("--depth", type=int, default=0, help="deepest level of modules that --layers shows")
+    parser.add_argument("--depth", type=int, default=0, help="levels of modules that --layers shows (0: all)")
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     arguments = parser.parse_args(argv)
     path = Path(arguments.name)
     if path.is_dir() and (path / "best.safetensors").is_file():
         path = path / "best.safetensors"
+    config: Any = None
+    if path.is_dir() and arguments.name not in [card.name for card in catalog.cards()]:
+        raise OcellusError(f"{path} is a folder without best.safetensors: give a run's, a file or a system")
     if path.is_file() or path.suffix:
         header = weights.read_header(path)
         facts: dict[str, Any] = asdict(header) | {"file": str(path), "bytes": path.stat().st_size}
-        config: Any = header.settings()
+        config = header.settings() if arguments.layers else None
     else:
         facts, config = system_facts(arguments.name, arguments.preset)
     if arguments.layers:
@@ -65,7 +73,13 @@ def system_facts(name: str, preset: str) -> tuple[dict[str, Any], Any]:
 
 
 def layers(facts: dict[str, Any], config: Any, size: list[int] | None) -> list[dict[str, Any]]:
-    """The rows of --layers, for an input of the network's own size where none is given."""
+    """The rows of --layers, for an input of the network's own size where none is given.
+
+    Raises:
+        OcellusError: a size without a pixel. Exit code 2.
+    """
+    if size and min(size) < 1:
+        raise OcellusError(f"--size {size[0]} {size[1]} makes no sense: give H and W in pixels", exit_code=2)
     import torch
 
     from ocellus.nn.summary import summarize
@@ -84,9 +98,9 @@ def show(facts: dict[str, Any], *, depth: int) -> None:
         if key == "layers":
             continue
         if isinstance(value, dict):
-            value = ", ".join(f"{name} {entry}" for name, entry in value.items())
+            value = ", ".join(f"{name} {plain(entry)}" for name, entry in value.items())
         elif isinstance(value, (list, tuple)):
-            value = ", ".join(str(entry) for entry in value)
+            value = plain(value)
         if value not in ("", None):
             print(f"{key:<14}{value}")
     rows = [row for row in facts.get("layers", []) if not depth or row["name"].count(".") < depth]
@@ -98,3 +112,10 @@ def show(facts: dict[str, Any], *, depth: int) -> None:
         output = row["output"] if len(row["output"]) <= shape else row["output"][: shape - 1] + "…"
         numbers = f"{row['parameters']:>12,}  {row['multiply_adds']:>15,}"
         print(f"{row['name'] or '(all)':<{wide}}  {output:<{shape}}  {numbers}")
+
+
+def plain(value: Any) -> str:
+    """A setting or figure as a person writes it."""
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(entry) for entry in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 WANTED = "a picture, folder, pattern, video, camera number, or - for a list on stdin"
 
@@ -22,28 +21,20 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a picture")
     arguments = parser.parse_args(argv)
-    from ocellus.jobs.model import load
+    from ocellus.jobs.model import check_score, load, new_folder
     from ocellus.jobs.run import run
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
 
+    check_score(arguments.score)
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    out = None if arguments.no_out else arguments.out or new_folder("found", model.source)
+    results = run(model, arguments.source, out=out, score=arguments.score, say=tell)
     header = model.header
     tell(f"{model.source}: {header.system}, knows {', '.join(header.labels[:12])}. {header.notes}".rstrip())
-    out = None if arguments.no_out else Path(arguments.out) if arguments.out else new_folder(model.source)
-    for found in run(model, arguments.source, out=out, score=arguments.score, say=tell):
+    for found in results:
         print(json.dumps(found.to_dict(), ensure_ascii=False) if arguments.json else found.line(), flush=True)
     if out is not None:
         tell(f"drawings and found.jsonl in {out}")
     return 0
-
-
-def new_folder(source: str) -> Path:
-    """runs/found-<model>, or the first such name with a number that is free."""
-    path = Path(source)
-    stem = path.parent.name if path.name == "best.safetensors" else path.stem
-    folder, number = Path("runs") / f"found-{stem}", 2
-    while folder.exists():
-        folder, number = Path("runs") / f"found-{stem}-{number}", number + 1
-    return folder

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from ocellus import catalog
+from ocellus.cli.figures import for_json
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
 from ocellus.jobs.settings import Settings
@@ -24,15 +25,16 @@ class Place:
     data: tyro.conf.Positional[str] = ""
     """The data set: a folder or an annotation file, in any format that `ocellus check` reads."""
     out: str = ""
-    """Folder of the run; empty: runs/<system>-<data>."""
+    """Folder of the run; empty: runs/<system>-<data>, such as runs/mask_rcnn-coins."""
     preset: str = "small"
-    """The settings to begin with; `ocellus info SYSTEM` lists them."""
+    """The settings to begin with, which other flags change; `ocellus info SYSTEM` lists the presets."""
     from_: Annotated[str, tyro.conf.arg(name="from")] = ""
     """A run.toml whose settings to begin with; other flags change them."""
     start: str = ""
-    """A weights file to begin with, of the same network; heads for other classes start anew."""
+    """Weights to begin with, of the same network: a file, a run's folder, or a system whose weights are
+    shipped; heads for other classes start anew."""
     resume: bool = False
-    """Go on where the run in --out stopped, with its own settings."""
+    """Go on where the run in --out stopped, with its own settings; --steps and --epochs may grow."""
     val_fraction: float = 0.2
     """Share of the pictures kept for validation where the data set has no split of its own."""
     json: bool = False
@@ -46,16 +48,17 @@ def main(argv: list[str]) -> int:
     else:
         name, rest = system_of_file(argv), argv
     place, settings = parse(name, rest)
-    from ocellus.jobs.train import default_folder, say_to_stderr, train_settings
+    from ocellus.jobs.train import say_to_stderr, train_settings
     from ocellus.training.distributed import is_first
 
-    folder = default_folder(settings, place.out)
+    folder = run_settings.default_folder(settings, place.out)
     say = say_to_stderr if place.json else print
     trained = train_settings(settings, folder, resume=place.resume, say=say)
     if not is_first():
         return 0
     if place.json:
-        print(json.dumps({"weights": str(trained.weights), "metrics": trained.metrics}))
+        places = {"weights": str(trained.weights), "report": str(trained.report)}
+        print(json.dumps(places | {"metrics": for_json(trained.metrics)}, ensure_ascii=False))
     else:
         print(f"weights {trained.weights}\nreport  {trained.report}")
     return 0
@@ -83,6 +86,9 @@ def parse(name: str, argv: list[str]) -> tuple[Place, Settings]:
         flags, args=argv, default=values, prog=f"ocellus train {name}", config=(tyro.conf.OmitArgPrefixes,)
     )
     place = parsed.place
+    own = run_settings.default_folder(replace(begin, data=place.data))
+    if place.resume and not (path or place.out) and (own / "run.toml").is_file():
+        return parse(name, [*argv, "--out", str(own)])  # with that run's own settings
     settings = replace(
         begin,
         data=place.data,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from faster_coco_eval.core import mask as codec
 from numpy.typing import NDArray
 
 from ocellus.data.dataset import Annotation, Dataset, Record
-from ocellus.data.images import picture_size
+from ocellus.data.images import picture_size, read_picture
 from ocellus.errors import OcellusError
 from ocellus.values import Instances, Masks, rings, runs
 from ocellus.values.rings import Ring
@@ -57,6 +59,26 @@ def instances(record: Record, dataset: Dataset) -> Instances:
         names=dataset.labels.names,
         edges=dataset.skeleton.edges if dataset.skeleton is not None else (),
     )
+
+
+def pictured(record: Record, dataset: Dataset) -> Instances:
+    """The objects of one picture, and the picture.
+
+    Args:
+        record: one of the data set's.
+        dataset: gives class names and keypoints.
+
+    Raises:
+        OcellusError: the picture cannot be read, or is not of the size that was annotated.
+    """
+    picture = read_picture(record.image)
+    if record.size is not None and record.size != picture.size:
+        (height, width), (annotated_height, annotated_width) = picture.size, record.size
+        raise OcellusError(
+            f"{record.image} is {width}x{height} and was annotated as {annotated_width}x{annotated_height}: "
+            f"objects would lie in the wrong place; `ocellus check {dataset.root}` tells more"
+        )
+    return replace(instances(record, dataset), picture=picture)
 
 
 def shape(one: Annotation, size: tuple[int, int], *, file: str = "") -> NDArray[np.int32]:

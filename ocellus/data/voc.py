@@ -7,6 +7,7 @@ Source: Everingham 2010, "The Pascal Visual Object Classes (VOC) Challenge", dev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,6 +25,7 @@ from ocellus.labels import LabelMap
 
 BORDER = 255
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+LISTED = re.compile(r"\s+-?[01]$")
 
 
 class _Page(NamedTuple):
@@ -185,9 +187,9 @@ def _splits(root: Path, records: dict[str, Record], findings: list[Finding]) -> 
         lists = {"train": lists.pop("trainval"), **lists}
     splits = {}
     for name, file in lists.items():
-        stems = [
-            line.split()[0] for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-        ]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        # A stem may have spaces; the lists of a class have "1" or "-1" behind it.
+        stems = [line if line in records else LISTED.sub("", line) for line in lines]
         for stem in stems:
             if stem not in records:
                 detail = "the list names it, but there is no XML"

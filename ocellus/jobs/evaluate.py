@@ -11,11 +11,10 @@ from typing import Literal
 import torch
 
 from ocellus.data.dataset import Dataset, Record
-from ocellus.data.images import read_picture
-from ocellus.data.instances import instances
+from ocellus.data.instances import instances, pictured
 from ocellus.data.read import read
 from ocellus.errors import OcellusError
-from ocellus.jobs.model import Model, load
+from ocellus.jobs.model import Model, check_score, load
 from ocellus.metrics.average_precision import AveragePrecision
 from ocellus.metrics.confusion import ConfusionMatrix
 from ocellus.metrics.detections import PREFIX, Kind
@@ -72,11 +71,14 @@ def evaluate(
     Raises:
         OcellusError: no such model, data set or split; the model's classes are not those of the data.
     """
+    check_score(score)
     ready = model if isinstance(model, Model) else load(model)
     dataset = data if isinstance(data, Dataset) else read(data)
     records = chosen(dataset, split, limit=limit)
+    folder = claimed(Path(out)) if out is not None else None
     labels = class_map(ready, dataset, say=say)
-    first = instances(records[0], dataset)
+    if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
+        say(f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them")
     kinds = kinds_of(ready, dataset, records)
     sigmas: tuple[float, ...] = ()
     if "keypoints" in kinds and dataset.skeleton is not None:
@@ -87,8 +89,9 @@ def evaluate(
     gallery = Gallery(score_threshold=score)
     start = time.perf_counter()
     for number, record in enumerate(records):
-        picture = read_picture(record.image)
-        truth = instances(record, dataset) if number else first
+        truth = pictured(record, dataset)
+        picture = truth.picture
+        assert picture is not None
         found = relabelled(ready(picture), labels, dataset)
         precision.add(found, truth, picture=number)
         one = ConfusionMatrix(dataset.labels.names, kind=kind, overlap=OVERLAP, score=score)
@@ -101,7 +104,7 @@ def evaluate(
     counts = tuple(tuple(int(count) for count in row) for row in confusion.matrix().tolist())
     evaluation = Evaluation(
         metrics=precision.result() | confusion.result(),
-        data=dataset.root.name,
+        data=dataset.root.resolve().name,
         split=split,
         pictures=len(records),
         seconds=time.perf_counter() - start,
@@ -114,7 +117,7 @@ def evaluate(
         ),
         examples=gallery.examples(),
     )
-    report = write_report(claimed(Path(out)), evaluation=evaluation) if out is not None else None
+    report = write_report(folder, evaluation=evaluation) if folder is not None else None
     return Evaluated(found=evaluation, report=report)
 
 
@@ -124,6 +127,8 @@ def chosen(dataset: Dataset, split: str, *, limit: int) -> tuple[Record, ...]:
     Raises:
         OcellusError: the data set has no such split, or nothing in it.
     """
+    if limit < 0:
+        raise OcellusError(f"--limit {limit} makes no sense: it takes 0 (all) or more", exit_code=2)
     records = dataset.splits.get(split, ())
     if not records:
         there = ", ".join(f"{name} ({len(part)} pictures)" for name, part in dataset.splits.items())
@@ -199,7 +204,8 @@ def claimed(folder: Path) -> Path:
         OcellusError: it holds something that is no run, or cannot be made.
     """
     known = {"run.toml", "best.safetensors", "evaluation", "report.html"}
-    if folder.is_dir() and any(folder.iterdir()) and not known & {path.name for path in folder.iterdir()}:
+    held = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if folder.is_file() or (held and not known & held):
         raise OcellusError(f"{folder} is there and is no run: give a new or empty folder", exit_code=2)
     try:
         folder.mkdir(parents=True, exist_ok=True)

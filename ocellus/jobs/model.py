@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
 from ocellus.nn.fuse import fuse
-from ocellus.values import Picture
+from ocellus.values import Instances, Picture
 from ocellus.weights import Header
 
 ZOO = Path(__file__).parent.parent / "zoo"
@@ -43,7 +43,7 @@ class Model:
 
         Returns:
             The value that the system's card names, in pixels of the picture as given: Instances for a
-            detector.
+            detector. It keeps the picture, to show itself in a notebook.
 
         Raises:
             OcellusError: the file is missing or is not a picture.
@@ -55,12 +55,13 @@ class Model:
         skeleton = self.header.skeleton
         system = catalog.system(self.header.system)
         with torch.inference_mode(), self.autocast():
-            return system.predict(
+            value = system.predict(
                 self.network,
                 picture,
                 names=self.header.labels,
                 edges=skeleton.edges if skeleton else (),
             )
+        return replace(value, picture=picture) if isinstance(value, Instances) else value
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "32":
@@ -69,6 +70,31 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.header.system}, {', '.join(self.header.labels)}, {self.source!r})"
+
+
+def check_score(score: float) -> None:
+    """See that a score to cut detections off at is one.
+
+    Raises:
+        OcellusError: it is not from 0 to 1. Exit code 2.
+    """
+    if not 0 <= score <= 1:
+        raise OcellusError(f"--score {score:g} makes no sense: it takes a number from 0 to 1", exit_code=2)
+
+
+def new_folder(kind: str, source: str) -> Path:
+    """A folder in runs/ that is not there yet: runs/found-coins, runs/found-coins-2.
+
+    Args:
+        kind: what is to be put there, "found" or "evaluation".
+        source: the model's file; best.safetensors is called after its run.
+    """
+    path = Path(source)
+    stem = path.resolve().parent.name if path.name == "best.safetensors" else path.stem
+    folder, number = Path("runs") / f"{kind}-{stem}", 2
+    while folder.exists():
+        folder, number = Path("runs") / f"{kind}-{stem}-{number}", number + 1
+    return folder
 
 
 def find(name: str | Path) -> Path:

@@ -6,17 +6,18 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ocellus.data.images import write_picture
+from ocellus.data.images import is_picture, read_picture, write_picture
 from ocellus.data.sources import frame_rate, pictures
 from ocellus.data.video import VideoWriter
 from ocellus.draw.instances import draw_instances
 from ocellus.errors import OcellusError
-from ocellus.jobs.model import Model, load
+from ocellus.jobs.model import Model, check_score, load
 from ocellus.values import Instances, Picture
 
 
@@ -26,7 +27,7 @@ class Found:
 
     Args:
         picture: the picture's path, or its place in a video ("clip.mp4#12").
-        value: what was found.
+        value: what was found; without the picture, so that a list of thousands stays small.
         seconds: reading, network and decoding, without drawing.
         drawing: the file it was drawn into, or "".
     """
@@ -52,6 +53,11 @@ class Found:
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         return f"{self.picture}: {found} ({self.seconds:.2f} s)"
 
+    def _repr_html_(self) -> str:
+        path = Path(self.picture)
+        there = is_picture(path) and path.is_file()
+        return replace(self.value, picture=read_picture(path) if there else None)._repr_html_()
+
 
 def run(
     model: Model | str | Path,
@@ -66,41 +72,85 @@ def run(
     Args:
         model: a Model, or what `ocellus.load` takes.
         source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several.
-        out: folder for drawings and found.json; None: nothing is written.
+        out: folder for drawings and found.jsonl; None: nothing is written.
         score: detections below it are left out.
         say: is told of pictures that cannot be read, which are passed over.
 
-    Yields:
-        One `Found` a picture, when it is asked for.
+    Returns:
+        An iterator: one `Found` a picture, when it is asked for. It raises an OcellusError where no picture
+        could be read, or `out` cannot be written.
 
     Raises:
-        OcellusError: no such model or source, no picture could be read, or `out` cannot be written.
+        OcellusError: no such model or source, `out` holds something, or a score that is none.
     """
-    ready = model if isinstance(model, Model) else load(model)
+    check_score(score)
     sources = [str(source)] if isinstance(source, (str, Path)) else [str(entry) for entry in source]
-    broken: list[OcellusError] = []
+    broken = Broken(say)
+    stream = pictures(sources, broken=broken.add)
+    sink = Sink(Path(out), sources) if out is not None else None
+    ready = model if isinstance(model, Model) else load(model)
+    return answers(ready, stream, sink=sink, score=score, broken=broken)
 
-    def pass_over(error: OcellusError) -> None:
-        broken.append(error)
-        say(f"passed over: {error}")
 
-    seen = 0
-    with ExitStack() as files:
-        sink = files.enter_context(Sink(Path(out), sources)) if out is not None else None
-        start = time.perf_counter()
-        for picture in pictures(sources, broken=pass_over):
-            value = ready(picture)
-            value = value[value.scores >= score]
-            found = Found(picture=picture.path or "", value=value, seconds=time.perf_counter() - start)
-            yield sink.write(picture, found) if sink else found
-            seen += 1
-            start = time.perf_counter()
+def answers(
+    ready: Model, stream: Iterator[Picture], *, sink: Sink | None, score: float, broken: Broken
+) -> Iterator[Found]:
+    """What `run` returns.
+
+    Raises:
+        OcellusError: no picture could be read, or the drawings cannot be written.
+    """
+    seen = False
+    start = time.perf_counter()
+    first = next(stream, None)  # before a folder is made for the drawings
+    if first is not None:
+        with sink or nullcontext():
+            for picture in chain([first], stream):
+                broken.tell()
+                value = ready(picture)
+                value = replace(value[value.scores >= score], picture=None)
+                found = Found(picture=picture.path or "", value=value, seconds=time.perf_counter() - start)
+                yield sink.write(picture, found) if sink else found
+                seen = True
+                start = time.perf_counter()
+            broken.tell()
     if not seen:
-        raise broken[0] if broken else OcellusError(f"{', '.join(sources)} holds no picture")
+        raise broken.error()
+
+
+class Broken:
+    """Pictures that could not be read: told of one by one, unless there is no other.
+
+    Args:
+        say: is told.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.say = say
+        self.errors: list[OcellusError] = []
+        self.told = 0
+
+    def add(self, error: OcellusError) -> None:
+        """One more; the first is held back until it is known that it is not alone."""
+        self.errors.append(error)
+        if len(self.errors) > 1:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell of those that were held back."""
+        for error in self.errors[self.told :]:
+            self.say(f"passed over: {error}")
+        self.told = len(self.errors)
+
+    def error(self) -> OcellusError:
+        """Where none could be read."""
+        if len(self.errors) == 1:
+            return self.errors[0]
+        return OcellusError(f"none of {len(self.errors)} pictures could be read")
 
 
 class Sink:
-    """A folder that drawings and found.json go to; a video's frames go to one video.
+    """A folder that drawings and found.jsonl go to; a video's frames go to one video.
 
     Args:
         folder: new or empty.
@@ -118,6 +168,7 @@ class Sink:
         self.folder = folder
         self.rate = frame_rate(sources)
         self.video: VideoWriter | None = None
+        self.source = ""
         self.list: Any = None
         self.names: set[str] = set()
 
@@ -130,34 +181,58 @@ class Sink:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.list.close()
-        if self.video is not None:
-            self.video.close()
+        try:
+            self.list.close()
+        except OSError as reason:
+            raise self.refused(reason) from reason
+        finally:
+            if self.video is not None:
+                self.video.close()
 
     def write(self, picture: Picture, found: Found) -> Found:
-        """Draw one picture and note what was found in it; the same with the name of the drawing."""
+        """Draw one picture and note what was found in it; the same with the name of the drawing.
+
+        Raises:
+            OcellusError: the disk refuses.
+        """
         drawn = draw_instances(picture, found.value)
-        name, _, frame = found.picture.rpartition("#") if "#" in found.picture else (found.picture, "", "")
-        if frame.isdecimal():
-            path = self.folder / f"{Path(name).stem}.mp4"
-            if self.video is None or self.video.path != path:
-                if self.video is not None:
-                    self.video.close()
-                self.video = VideoWriter(path, rate=self.rate) if self.rate else VideoWriter(path)
-            self.video.write(drawn)
+        name, _, frame = found.picture.rpartition("#")
+        if name and frame.isdecimal() and not Path(found.picture).is_file():
+            path = self.add_frame(drawn, name)
         else:
             path = self.folder / self.free_name(Path(found.picture).stem)
             write_picture(drawn, path)
-        named = Found(picture=found.picture, value=found.value, seconds=found.seconds, drawing=str(path))
-        self.list.write(json.dumps(named.to_dict(), ensure_ascii=False) + "\n")
-        self.list.flush()
+        named = replace(found, drawing=str(path))
+        try:
+            self.list.write(json.dumps(named.to_dict(), ensure_ascii=False) + "\n")
+            self.list.flush()
+        except OSError as error:
+            raise self.refused(error) from error
         return named
 
-    def free_name(self, stem: str) -> str:
+    def add_frame(self, drawn: Picture, name: str) -> Path:
+        """Write a frame of a video to the video of its drawings."""
+        if self.video is None or self.source != name:
+            if self.video is not None:
+                self.video.close()
+            path = self.folder / self.free_name(Path(name).stem, ending=".mp4")
+            self.video = VideoWriter(path, rate=self.rate) if self.rate else VideoWriter(path)
+            self.source = name
+        self.video.write(drawn)
+        return self.video.path
+
+    def refused(self, error: OSError) -> OcellusError:
+        """The error for a disk that does not take the list."""
+        return OcellusError(
+            f"{self.folder / 'found.jsonl'} cannot be written ({error.strerror or error}); what was written "
+            "before is there. Free some space, or name another place with --out"
+        )
+
+    def free_name(self, stem: str, *, ending: str = ".jpg") -> str:
         """A file name not used yet: pictures of the same name in two folders must not meet."""
-        name, number = f"{stem or 'picture'}.jpg", 2
+        name, number = f"{stem or 'picture'}{ending}", 2
         while name in self.names:
-            name, number = f"{stem}-{number}.jpg", number + 1
+            name, number = f"{stem}-{number}{ending}", number + 1
         self.names.add(name)
         return name
 

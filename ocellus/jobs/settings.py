@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -14,6 +15,7 @@ import tomli_w
 from ocellus import catalog
 from ocellus.errors import OcellusError
 from ocellus.training.settings import Fit
+from ocellus.training.settings import check as check_fit
 
 SECTIONS = ("config", "train", "fit")
 
@@ -74,8 +76,19 @@ def defaults(system: str, data: str, *, preset: str = "small") -> Settings:
     return Settings(system=catalog.card(system).name, data=data, config=config, train=train, fit=fit)
 
 
+def default_folder(settings: Settings, out: str | Path = "") -> Path:
+    """Where a run goes when nobody says: runs/mask_rcnn-nuclei."""
+    if str(out):
+        return Path(out)
+    return Path("runs") / f"{Path(settings.system).name}-{Path(settings.data).resolve().stem}"
+
+
 def write(settings: Settings, path: Path) -> None:
-    """The settings as TOML, complete."""
+    """The settings as TOML, complete.
+
+    Raises:
+        OcellusError: the file cannot be written.
+    """
     run = {
         "system": settings.system,
         "data": settings.data,
@@ -83,9 +96,30 @@ def write(settings: Settings, path: Path) -> None:
         "val_fraction": settings.val_fraction,
         "version": version("ocellus"),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     sections = {section: asdict(getattr(settings, section)) for section in SECTIONS}
-    path.write_text(tomli_w.dumps({"run": run, **sections}), encoding="utf-8")
+    text = tomli_w.dumps({"run": run, **sections})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OcellusError(
+            f"{path} cannot be written ({error.strerror}); free some space, or give another folder"
+        ) from error
+
+
+def check(settings: Settings) -> None:
+    """See that the settings make sense, before anything is computed.
+
+    Raises:
+        OcellusError: one does not; the message names it. Exit code 2.
+    """
+    check_fit(settings.fit)
+    for part in (settings.config, settings.train):
+        for name, value in asdict(part).items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(number, float) and not isfinite(number) for number in numbers):
+                flag = name.replace("_", "-")
+                raise OcellusError(f"--{flag} {value} makes no sense: it takes finite numbers", exit_code=2)
 
 
 def read(path: Path) -> Settings:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from math import isfinite
 from pathlib import Path
@@ -17,7 +18,9 @@ from ocellus.data.dataset import Dataset
 from ocellus.data.read import read
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
+from ocellus.jobs.model import find
 from ocellus.jobs.settings import Settings
+from ocellus.training.checkpoint import LAST, PREVIOUS, make_folder
 from ocellus.weights import Header, describe
 
 
@@ -46,6 +49,7 @@ def train(
     preset: str = "small",
     start: str | Path = "",
     resume: bool = False,
+    val_fraction: float = 0.2,
     say: Callable[[str], None] = print,
     **values: Any,
 ) -> Trained:
@@ -56,8 +60,9 @@ def train(
         data: a folder or annotation file in any format that `ocellus.read` knows, or a Dataset.
         out: folder of the run; empty: runs/<system>-<data>.
         preset: the settings to begin with.
-        start: weights to begin with.
-        resume: go on where the run in `out` stopped.
+        start: weights to begin with: a file, a run's folder, or a system whose weights are shipped.
+        resume: go on where the run in `out` stopped; the settings must be those it was started with.
+        val_fraction: share of the pictures kept for validation where the data set has no split of its own.
         say: is told what happens, a line at a time.
         values: settings by name: `steps=600, learning_rate=0.01, depth=18`.
 
@@ -65,16 +70,10 @@ def train(
         OcellusError: the data would spoil the training, `out` holds a run already, a setting makes no sense.
     """
     name = str(data.root if isinstance(data, Dataset) else data)
-    settings = replace(run_settings.defaults(system, name, preset=preset), start=str(start))
+    begin = run_settings.defaults(system, name, preset=preset)
+    settings = replace(begin, start=str(start), val_fraction=val_fraction)
     chosen = settings.with_values(**values)
-    return train_settings(chosen, default_folder(chosen, out), data=data, resume=resume, say=say)
-
-
-def default_folder(settings: Settings, out: str | Path = "") -> Path:
-    """Where a run goes when nobody says: runs/mask_rcnn-nuclei."""
-    return (
-        Path(out) if str(out) else Path("runs") / f"{Path(settings.system).name}-{Path(settings.data).stem}"
-    )
+    return train_settings(chosen, run_settings.default_folder(chosen, out), data=data, resume=resume, say=say)
 
 
 def train_settings(
@@ -85,42 +84,50 @@ def train_settings(
     resume: bool = False,
     say: Callable[[str], None] = print,
 ) -> Trained:
-    """Train as `Settings` say, into a folder; see `train`."""
+    """Train as `Settings` say, into a folder; see `train`.
+
+    Raises:
+        OcellusError: see `train`. Where nothing was begun, the folder is as it was.
+    """
     from ocellus.report.run import write_report
     from ocellus.training.distributed import is_first
     from ocellus.training.fit import fit
 
     module = catalog.system(settings.system)
-    if is_first():  # the others of a distributed run find the first one's run.toml there
-        claim(folder, resume=resume)
+    run_settings.check(settings)
+    kept = resume and any((folder / name).is_file() for name in (LAST, PREVIOUS))
+    start = find(settings.start) if settings.start and not kept else None
+    if start:
+        see_system(start, settings.system)
     source = data if str(data) else settings.data
     dataset = source if isinstance(source, Dataset) else read(source, val_fraction=settings.val_fraction)
+    if is_first():  # the others of a distributed run find the first one's run.toml there
+        claim(folder, resume=resume)
     refuse_faults(dataset, say=say if is_first() else lambda _: None)
     settings = replace(settings, config=module.adapt(settings.config, dataset))
     recipe = module.Recipe(settings.config, settings.train, settings.fit, dataset.labels, dataset.skeleton)
-    if settings.start:
-        begin_with(recipe.network, Path(settings.start), settings.system, say=say)
-    if is_first():
-        run_settings.write(settings, folder / "run.toml")
+    if start:
+        begin_with(recipe.network, start, dataset.labels.names, say=say if is_first() else lambda _: None)
     facts = describe(
         settings.system,
         settings.config,
         labels=dataset.labels.names,
         skeleton=dataset.skeleton,
         licence="as the training data allows",
-        data=f"{dataset.root.name}: {len(dataset.splits.get('train', ()))} pictures ({dataset.format})",
+        data=f"{dataset.root.resolve().name}: {len(dataset.splits.get('train', ()))} pictures ({dataset.format})",
     )
-    result = fit(
-        recipe,
-        examples=recipe.examples(dataset, "train"),
-        collate=recipe.collate,
-        validate=recipe.validator(dataset, "val"),
-        monitor=recipe.monitor,
-        folder=folder,
-        settings=settings.fit,
-        save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=_known(metrics))),
-        resume=resume,
-    )
+    with noted(settings, folder / "run.toml") if is_first() else nullcontext():
+        result = fit(
+            recipe,
+            examples=recipe.examples(dataset, "train"),
+            collate=recipe.collate,
+            validate=recipe.validator(dataset, "val"),
+            monitor=recipe.monitor,
+            folder=folder,
+            settings=settings.fit,
+            save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=_known(metrics))),
+            resume=resume,
+        )
     report = write_report(folder) if is_first() else folder / "report.html"
     return Trained(
         folder=folder, weights=folder / "best.safetensors", metrics=dict(result.metrics), report=report
@@ -131,7 +138,8 @@ def claim(folder: Path, *, resume: bool) -> None:
     """See that a run may be written to a folder.
 
     Raises:
-        OcellusError: it holds a run and is not to be resumed, or the other way round. Exit code 2.
+        OcellusError: it holds a run and is not to be resumed, or the other way round, with exit code 2; or
+            nothing can be written there.
     """
     holds_run = (folder / "run.toml").is_file() or (folder / "last.ckpt").is_file()
     if resume and not holds_run:
@@ -143,6 +151,35 @@ def claim(folder: Path, *, resume: bool) -> None:
         )
     if not holds_run and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OcellusError(f"{folder} is there and is not a run: give an empty or new --out", exit_code=2)
+    make_folder(folder)
+
+
+@contextmanager
+def noted(settings: Settings, path: Path) -> Iterator[None]:
+    """A run.toml for what is done meanwhile; if that is refused as wrong usage, the one before is put back.
+
+    Raises:
+        OcellusError: it cannot be written.
+    """
+    before = path.read_bytes() if path.is_file() else None
+    run_settings.write(settings, path)
+    try:
+        yield
+    except OcellusError as error:
+        if error.exit_code == 2:
+            path.unlink() if before is None else path.write_bytes(before)
+        raise
+
+
+def see_system(path: Path, system: str) -> None:
+    """See that a weights file is of a system.
+
+    Raises:
+        OcellusError: it is of another, or is none.
+    """
+    found = weights.read_header(path).system
+    if found != system:
+        raise OcellusError(f"{path} holds weights of {found}, not of {system}")
 
 
 def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
@@ -162,27 +199,34 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
         )
 
 
-def begin_with(network: nn.Module, path: Path, system: str, *, say: Callable[[str], None]) -> None:
+def begin_with(network: nn.Module, path: Path, names: Sequence[str], *, say: Callable[[str], None]) -> None:
     """Put the tensors of a weights file into a network; those for other classes are left as they are.
 
+    Args:
+        network: to begin with.
+        path: weights of the same system.
+        names: of the classes it is to learn.
+        say: is told what becomes of the tensors for other classes.
+
     Raises:
-        OcellusError: not weights of this system, or the networks differ in more than the number of classes.
+        OcellusError: a damaged file, or the networks differ in more than the number of classes.
     """
-    other, header = weights.load(path, system=system)
+    other, header = weights.load(path)
     wanted, given = network.state_dict(), other.state_dict()
     changed = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
     kept = {key: wanted[key] if key in changed else tensor for key, tensor in given.items()}
     if len(changed) > len(wanted) // 4:
-        differing = differences(catalog.system(system).Config, network, header)
+        differing = differences(catalog.system(header.system).Config, network, header)
         raise OcellusError(
             f"{path} is of another network: {differing}; give the same settings, or other weights"
         )
     weights.load_state(network, kept, source=str(path))
     if changed:
-        say(
-            f"{path} knows {', '.join(header.labels[:5])}; "
-            f"the {len(changed)} tensors for other classes start anew"
-        )
+        fate = f"the {len(changed)} tensors for other classes start anew"
+    else:
+        fate = f"what it knows of them is the beginning for {', '.join(names[:5])}, in this order"
+    if changed or header.labels != tuple(names):
+        say(f"{path} knows {', '.join(header.labels[:5])}; {fate}")
 
 
 def differences(kind: type, network: Any, header: Header) -> str:

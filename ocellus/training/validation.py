@@ -35,7 +35,7 @@ def measure(network: nn.Module, validate: Validate, *, seed: int, stop: Stop) ->
 def judge(state: State, metrics: dict[str, float], *, monitor: str, lower_is_better: bool) -> bool:
     """Note the figures of a validation; whether these weights are the best so far.
 
-    The first validation is the best so far whatever it says, so that there always is a best.
+    Until there is a figure that is a number, the latest weights are the best, so that there always is a best.
 
     Raises:
         OcellusError: the figure to judge by is not among them. Exit code 2.
@@ -49,10 +49,9 @@ def judge(state: State, metrics: dict[str, float], *, monitor: str, lower_is_bet
     state.validated = state.step
     known = state.best is not None and math.isfinite(state.best)
     better = not known or (value < state.best if lower_is_better else value > state.best)  # type: ignore[operator]
-    if state.best is not None and not math.isfinite(value):
+    if known and not math.isfinite(value):
         better = False
+    state.stale = 0 if better and math.isfinite(value) else state.stale + 1
     if better:
-        state.best, state.best_step, state.stale, state.metrics = value, state.step, 0, dict(metrics)
-    else:
-        state.stale += 1
+        state.best, state.best_step, state.metrics = value, state.step, dict(metrics)
     return better

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from ocellus.values.picture import Picture
 
 
+LONGEST = 1800  # pixels of a picture's longer side in a notebook, twice the 900 it is shown at
+
+
 def color(index: int) -> tuple[int, int, int]:
     """RGB 0..255 of a class: hues a golden angle apart, so that neighbours differ."""
     red, green, blue = colorsys.hsv_to_rgb((0.58 + index * 0.381966) % 1, 0.75, 0.95)
@@ -22,9 +25,12 @@ def color(index: int) -> tuple[int, int, int]:
 
 
 def picture_uri(picture: Picture) -> str:
-    """A data URI of the picture as JPEG."""
+    """A data URI of the picture as JPEG, made smaller where it is larger than a screen."""
     buffer = io.BytesIO()
-    Image.fromarray(picture.pixels.permute(1, 2, 0).cpu().numpy()).save(buffer, "JPEG", quality=88)
+    step = max(1, max(picture.size) // (2 * LONGEST))  # of huge pictures only some pixels are looked at
+    image = Image.fromarray(picture.pixels[:, ::step, ::step].permute(1, 2, 0).cpu().numpy())
+    image.thumbnail((LONGEST, LONGEST))
+    image.save(buffer, "JPEG", quality=88)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
@@ -32,7 +38,8 @@ def svg(size: tuple[int, int], body: str, picture: Picture | None) -> str:
     """An inline SVG of (H, W) pixels: the picture, or a dark ground, and what is drawn on it."""
     height, width = size
     if picture is not None:
-        back = f'<image href="{picture_uri(picture)}" width="{width}" height="{height}"/>'
+        place = f'width="{width}" height="{height}" preserveAspectRatio="none"'
+        back = f'<image href="{picture_uri(picture)}" {place}/>'
     else:
         back = f'<rect width="{width}" height="{height}" fill="#222"/>'
     style = f"max-width:100%;width:{min(width, 900)}px"

@@ -75,7 +75,7 @@ class Instances:
     def name(self, index: int) -> str:
         """The class name of one object, or its label's number where names are not known."""
         label = int(self.labels[index])
-        return self.names[label] if label < len(self.names) else str(label)
+        return self.names[label] if 0 <= label < len(self.names) else str(label)
 
     def to(self, device: torch.device | str) -> Instances:
         moved: dict[str, Any] = {}
