@@ -24,10 +24,10 @@ from ocellus.report.run import write_report
 from ocellus.values import Instances, Picture
 
 SYSTEM = "see/mask_rcnn"
-STEPS = 250
+STEPS = 500
 SCORE = 0.5
 SCENES, HELD_OUT = 300, 40
-OTHERS = ("coffee", "retina")
+OTHERS = ("coffee", "cell")
 KNOWS = (
     "discs, rings, boxes, triangles, stars and crosses, from synthetic scenes on the textures brick, grass "
     "and gravel of scikit-image. It has seen no photograph of a thing: what it calls a disc may be a coin"
@@ -84,8 +84,8 @@ def demo(
     Args:
         seed: of the scenes, the weights and the order.
         steps: of training.
-        out: the run's folder; an earlier demonstration there makes way.
-        resume: go on where an interrupted demonstration in `out` stopped.
+        out: the run's folder; an earlier demonstration there makes way. The scenes lie beside it.
+        resume: go on where an interrupted demonstration in `out` stopped, with its own seed and steps.
         say: is told what happens, a line at a time.
 
     Raises:
@@ -93,12 +93,14 @@ def demo(
     """
     begin = time.perf_counter()
     folder = Path(out)
-    make_way(folder, resume=resume)
     scenes = folder.with_name(folder.name + "-scenes")
-    dataset = write_scenes(scenes, count=SCENES, held_out=HELD_OUT, seed=seed)
+    chosen = settings(seed=seed, steps=steps, data=str(scenes))
+    if resume and (folder / "run.toml").is_file():
+        chosen = run_settings.read(folder / "run.toml")
+    make_way(folder, scenes, resume=resume)
+    dataset = write_scenes(scenes, count=SCENES, held_out=HELD_OUT, seed=chosen.fit.seed)
     say(f"{SCENES} scenes to learn from and {HELD_OUT} to measure with, in {scenes}: "
         f"{time.perf_counter() - begin:.0f} s")  # fmt: skip
-    chosen = settings(seed=seed, steps=steps, data=str(scenes))
     trained = train_settings(chosen, folder, data=dataset, resume=resume, say=say)
     network, header = weights.load(trained.weights)
     notes = f"Knows {KNOWS}."
@@ -157,22 +159,18 @@ def sure(model: Model, picture: Picture) -> Instances:
     return found[found.scores >= SCORE]
 
 
-def make_way(folder: Path, *, resume: bool) -> None:
-    """Remove an earlier demonstration, recognised by its run.toml.
+def make_way(folder: Path, scenes: Path, *, resume: bool) -> None:
+    """Remove an earlier demonstration and its scenes, recognised by its run.toml.
 
     Raises:
-        OcellusError: the folder holds something else. Exit code 2.
+        OcellusError: a folder holds something else. Exit code 2.
     """
-    if resume or not folder.exists():
-        return
-    file = folder / "run.toml"
-    scenes = folder.with_name(folder.name + "-scenes")
-    if not file.is_file() or run_settings.read(file).data != str(scenes):
-        if folder.is_dir() and not any(folder.iterdir()):
-            return
-        raise OcellusError(f"{folder} is there and is no demonstration: give a new --out", exit_code=2)
-    shutil.rmtree(folder)
-    shutil.rmtree(scenes, ignore_errors=True)
+    ours = (folder / "run.toml").is_file() and run_settings.read(folder / "run.toml").data == str(scenes)
+    for place in (folder, scenes):
+        if not ours and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+            raise OcellusError(f"{place} is there and is no demonstration: give a new --out", exit_code=2)
+        if ours and not resume:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _drawn(picture: Picture, found: Instances, *, title: str, caption: str) -> Photograph:

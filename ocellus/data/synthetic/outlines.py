@@ -82,7 +82,7 @@ def _cross(dice: Dice) -> tuple[Ring, ...]:
 def _rounded(corners: NDArray[np.float64], dice: Dice) -> Ring:
     """Corners cut off two times over (Chaikin's scheme), or left sharp."""
     ring = corners
-    cut = dice.uniform(0.03, 0.15)
+    cut = dice.uniform(0.03, 0.11)
     for _ in range(0 if dice.random() < 0.4 else 3):
         following = np.roll(ring, -1, axis=0)
         ring = np.stack([ring + cut * (following - ring), following - cut * (following - ring)], axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from ocellus.data.synthetic.outlines import KINDS, outline
 from ocellus.data.synthetic.surfaces import Material, surface
@@ -49,7 +49,7 @@ def scene(seed: int, index: int, *, size: tuple[int, int] = (256, 256)) -> Insta
 def places(size: tuple[int, int], dice: Dice) -> list[tuple[float, float, float]]:
     """x, y and radius of the things of a scene: in rows, apart, touching, or lying over one another."""
     height, width = size
-    typical = min(size) * 2 ** dice.uniform(-4.4, -2.3)
+    typical = min(size) * 2 ** dice.uniform(-4.4, -1.8)
     spread = dice.uniform(0, 0.45)
     order = dice.choice(["rows", "apart", "touching", "over"], p=[0.2, 0.3, 0.25, 0.25])
     gap = {"rows": 1.08, "apart": dice.uniform(1.1, 1.6), "touching": 1.0, "over": dice.uniform(0.6, 0.9)}[
@@ -122,11 +122,8 @@ def put(
     view = canvas[top:bottom, left:right]
     if shadow >= 1:
         reach = 0.4 * shadow
-        shifted = np.roll(
-            cover,
-            (-round(reach * np.sin(material.light)), -round(reach * np.cos(material.light))),
-            axis=(0, 1),
-        )
+        away = (-round(reach * np.sin(material.light)), -round(reach * np.cos(material.light)))
+        shifted = shift(cover, away, order=0)
         view *= 1 - dice.uniform(0.3, 0.8) * gaussian_filter(shifted, max(0.25 * shadow, 0.5))[..., None]
     if mask.any():
         skin = surface(mask, dice, material)
