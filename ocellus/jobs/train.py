@@ -114,7 +114,7 @@ def train_settings(
         labels=dataset.labels.names,
         skeleton=dataset.skeleton,
         licence="as the training data allows",
-        data=f"{dataset.root.resolve().name}: {len(dataset.splits.get('train', ()))} pictures ({dataset.format})",
+        data=f"{dataset.root.resolve().name}: {len(dataset.splits['train'])} pictures ({dataset.format})",
     )
     with noted(settings, folder / "run.toml") if is_first() else nullcontext():
         result = fit(
