@@ -4,7 +4,7 @@
     python -m benchmarks.mask_rcnn --what step --depth 18 --size 256 --precision 32
 
 Prediction: one photograph of SIZE x 1.36 SIZE (a square at 256), from uint8 pixels to masks at its size; the
-weights are seeded, and adjusted so that there are about 100 detections. Step: forward, loss, backward and SGD;
+weights are seeded, and adjusted so that there are about 100 detections. Step: forward, loss, backward, SGD;
 a batch of 2 with 8 objects each (at 256: 4 with 40). Norms are frozen, as in torchvision's published models,
 and every layer is trained; at 256 they are live, and anchors begin at 8 pixels. The peer runs as it comes:
 eager, float32, NCHW. Both sample and keep the same numbers of proposals.

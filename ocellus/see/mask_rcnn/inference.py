@@ -14,6 +14,7 @@ from ocellus.see.mask_rcnn.config import Config
 from ocellus.see.mask_rcnn.model import MaskRCNN, Raw
 from ocellus.values import Instances, Picture
 
+LARGE = 1 << 24  # pixels; as float32 RGB they are 200 MB
 PADDING = 32  # the network's input is padded to a multiple of its coarsest stride
 
 
@@ -77,23 +78,21 @@ def predict_batch(
 def prepare(picture: Picture, config: Config) -> Tensor:
     """(3, h, w) float32 RGB in [0, 1] at the size the network looks at; as torchvision's detection models do.
 
-    Bilinear without antialiasing reads two rows and columns for each of the result's, so only those are taken
-    from the picture: one of 100 megapixels costs no more than one of a few.
+    Of a large picture only the two rows next to each of the result's are read, which is all that bilinear
+    interpolation without antialiasing looks at: 100 megapixels need no more memory than a few.
     """
     size = resized_size(picture.size, short_side=config.short_side, long_side=config.long_side)
     pixels = picture.pixels
+    height, width = picture.size
     if size == picture.size:
         return pixels.float() / 255
-    for axis in (1, 2):
-        length = pixels.shape[axis]
-        place = (torch.arange(size[axis - 1]) + 0.5) * (length / size[axis - 1]) - 0.5
-        place = place.clamp(min=0).to(pixels.device)
-        low = place.long().clamp(max=length - 1)
-        high = (low + 1).clamp(max=length - 1)
-        share = (place - low).reshape(-1, 1) if axis == 1 else place - low
-        first, second = pixels.index_select(axis, low).float(), pixels.index_select(axis, high).float()
-        pixels = torch.lerp(first, second, share.expand_as(first))
-    return pixels / 255
+    if height * width > LARGE:
+        place = ((torch.arange(size[0], device=pixels.device) + 0.5) * (height / size[0]) - 0.5).clamp(min=0)
+        low = place.long().clamp(max=height - 1)
+        high = (low + 1).clamp(max=height - 1)
+        first, second = pixels[:, low].float(), pixels[:, high].float()
+        pixels = torch.lerp(first, second, (place - low)[:, None].expand_as(first))
+    return F.interpolate((pixels.float() / 255)[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
 def canvas(size: tuple[int, int]) -> tuple[int, int]:

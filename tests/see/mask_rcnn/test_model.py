@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
 from ocellus.nn.fuse import fuse
+from ocellus.see.mask_rcnn import inference
 from ocellus.see.mask_rcnn.config import PAPER, TINY, Config
 from ocellus.see.mask_rcnn.inference import canvas, decode_keypoints, predict, predict_batch, prepare
 from ocellus.see.mask_rcnn.model import Raw, _log_odds, build, detect, full_sizes
@@ -128,10 +129,19 @@ def test_prepared_as_torchvision(height: int, width: int) -> None:
         align_corners=False,
     )[0]
     found = prepare(one, PAPER)
-    # Noise is the worst case: a rounded coordinate times the step between neighbours.
-    assert found.shape == wanted.shape and (found - wanted).abs().max() < 2e-4
+    assert found.shape == wanted.shape and (found - wanted).abs().max() < 1e-6
     untouched = prepare(one, replace(PAPER, short_side=0))
     assert torch.equal(untouched, one.floats())
+
+
+def test_a_large_picture_is_prepared_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = picture(700, 900)
+    wanted = prepare(one, PAPER), prepare(one, replace(PAPER, short_side=200))
+    monkeypatch.setattr(inference, "LARGE", 1)
+    for reference, short in zip(wanted, (800, 200), strict=True):
+        found = prepare(one, replace(PAPER, short_side=short))
+        # Noise is the worst case: a rounded coordinate times the step between neighbours.
+        assert found.shape == reference.shape and (found - reference).abs().max() < 2e-4
 
 
 def test_canvas() -> None:
