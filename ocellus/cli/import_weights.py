@@ -41,10 +41,10 @@ def main(argv: list[str]) -> int:
     from ocellus.foreign import read_foreign
 
     source = Path(arguments.file)
+    refuse_our_own(source)
     out = Path(arguments.out) if arguments.out else source.with_suffix(".safetensors")
     if out.exists():
         raise OcellusError(f"{out} is there already: name another file with --out", exit_code=2)
-    refuse_our_own(source)
     names = read_names(Path(arguments.names)) if arguments.names else ()
     adjust = settings(arguments.set, system.Config)
     config, state, labels = system.import_state(read_foreign(source), names=names, adjust=adjust)

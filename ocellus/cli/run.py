@@ -31,9 +31,10 @@ def main(argv: list[str]) -> int:
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
     out = None if arguments.no_out else arguments.out or new_folder("found", model.source)
     results = run(model, arguments.source, out=out, score=arguments.score, say=tell)
-    header = model.header
-    tell(f"{model.source}: {header.system}, knows {', '.join(header.labels[:12])}. {header.notes}".rstrip())
-    for found in results:
+    for number, found in enumerate(results):
+        if not number:
+            knows = f"{model.header.system}, knows {', '.join(model.header.labels[:12])}"
+            tell(f"{model.source}: {knows}. {model.header.notes}".rstrip())
         print(json.dumps(found.to_dict(), ensure_ascii=False) if arguments.json else found.line(), flush=True)
     if out is not None:
         tell(f"drawings and found.jsonl in {out}")

@@ -22,7 +22,7 @@ from ocellus.training.settings import Fit
 class Place:
     """What to train on, and where the run goes."""
 
-    data: tyro.conf.Positional[str] = ""
+    data: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="DATA")] = ""
     """The data set: a folder or an annotation file, in any format that `ocellus check` reads."""
     out: str = ""
     """Folder of the run; empty: runs/<system>-<data>, such as runs/mask_rcnn-coins."""

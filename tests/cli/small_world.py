@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
@@ -87,3 +87,15 @@ def write_model(path: Path, *, names: tuple[str, ...] = NAMES, seed: int = 0) ->
     header = weights.describe("see/mask_rcnn", TINY, labels=names, data="nothing")
     weights.save(path, network, header)
     return path
+
+
+def write_video(path: Path, *, frames: int) -> None:
+    """A video in an .avi; Python's FFmpeg writes one without frames too."""
+    with av.open(str(path), "w", format="avi") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        container.start_encoding()
+        for shade in range(frames):
+            pixels = np.full((48, 64, 3), 40 * shade, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))

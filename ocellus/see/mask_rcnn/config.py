@@ -17,7 +17,7 @@ class Config:
     """The network, and how a picture reaches it. The defaults are torchvision's conventions at ResNet-50."""
 
     classes: int = 80
-    """Number of classes, background not counted."""
+    """Number of classes, background not counted; training takes it from the data."""
     depth: int = 50
     """Depth of the ResNet: 18, 34, 50 or 101."""
     width: int = 64
