@@ -100,7 +100,9 @@ def write(settings: Settings, path: Path) -> None:
     text = tomli_w.dumps({"run": run, **sections})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        temporary = path.with_name(path.name + ".writing")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)  # whole or not at all: other processes of a run may be reading it
     except OSError as error:
         raise OcellusError(
             f"{path} cannot be written ({error.strerror}); free some space, or give another folder"
