@@ -27,6 +27,7 @@ SYSTEM = "see/mask_rcnn"
 STEPS = 500
 SCORE = 0.5
 SCENES, HELD_OUT = 300, 40
+MARK = "README.txt"  # in the scenes' folder
 OTHERS = ("coffee", "cell")
 KNOWS = (
     "discs, rings, boxes, triangles, stars and crosses, from synthetic scenes on the textures brick, grass "
@@ -98,6 +99,7 @@ def demo(
     if resume and (folder / "run.toml").is_file():
         chosen = run_settings.read(folder / "run.toml")
     make_way(folder, scenes, resume=resume)
+    mark(scenes)
     dataset = write_scenes(scenes, count=SCENES, held_out=HELD_OUT, seed=chosen.fit.seed)
     say(f"{SCENES} scenes to learn from and {HELD_OUT} to measure with, in {scenes}: "
         f"{time.perf_counter() - begin:.0f} s")  # fmt: skip
@@ -160,17 +162,38 @@ def sure(model: Model, picture: Picture) -> Instances:
 
 
 def make_way(folder: Path, scenes: Path, *, resume: bool) -> None:
-    """Remove an earlier demonstration and its scenes, recognised by its run.toml.
+    """Remove an earlier demonstration, recognised by its run.toml, and its scenes, by what `mark` wrote.
 
     Raises:
         OcellusError: a folder holds something else. Exit code 2.
     """
-    ours = (folder / "run.toml").is_file() and run_settings.read(folder / "run.toml").data == str(scenes)
-    for place in (folder, scenes):
-        if not ours and place.exists() and not (place.is_dir() and not any(place.iterdir())):
+    run = folder / "run.toml"
+    ours = {
+        folder: run.is_file() and Path(run_settings.read(run).data).name == scenes.name,
+        scenes: (scenes / MARK).is_file(),
+    }
+    for place, known in ours.items():
+        if not known and place.exists() and not (place.is_dir() and not any(place.iterdir())):
             raise OcellusError(f"{place} is there and is no demonstration: give a new --out", exit_code=2)
-        if ours and not resume:
+    for place, known in ours.items():
+        if known and not resume:
             shutil.rmtree(place, ignore_errors=True)
+
+
+def mark(scenes: Path) -> None:
+    """Say in the scenes' folder what it is.
+
+    Raises:
+        OcellusError: it cannot be written to.
+    """
+    try:
+        scenes.mkdir(parents=True, exist_ok=True)
+        (scenes / MARK).write_text(
+            "Scenes drawn by `ocellus demo`, which removes them when it is run again.\n"
+        )
+    except OSError as error:
+        message = f"{scenes} cannot be written to ({error.strerror}): give another --out"
+        raise OcellusError(message, exit_code=2) from error
 
 
 def _drawn(picture: Picture, found: Instances, *, title: str, caption: str) -> Photograph:

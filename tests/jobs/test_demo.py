@@ -55,8 +55,28 @@ def test_a_folder_with_something_else_is_left_alone(short: None, tmp_path: Path)
     assert (beside / "mine.txt").read_text() == "mine"
 
 
+def test_after_an_interruption(
+    short: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "demo"
+
+    def stop(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(demonstration, "train_settings", stop)
+        assert main(["demo", "--out", str(folder)]) == 130  # the scenes are drawn, no run has begun
+    with monkeypatch.context() as patch:
+        patch.setattr(demonstration, "evaluate", stop)
+        assert main(["demo", "--steps", "1", "--seed", "4", "--out", str(folder)]) == 130
+    capsys.readouterr()
+    assert main(["demo", "--resume", "--out", str(folder)]) == 0
+    assert "coins found" in capsys.readouterr().out
+    assert "seed = 4" in (folder / "run.toml").read_text()
+
+
 def test_the_shipped_weights_find_the_coins() -> None:
-    file = ZOO / "mask_rcnn-demo.safetensors"
+    file = ZOO / "mask_rcnn-scenes.safetensors"
     assert file.stat().st_size <= 8_000_000
     counts, shown = look(load(file))
     for view, (found, false) in counts.items():

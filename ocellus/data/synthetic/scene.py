@@ -49,7 +49,7 @@ def scene(seed: int, index: int, *, size: tuple[int, int] = (256, 256)) -> Insta
 def places(size: tuple[int, int], dice: Dice) -> list[tuple[float, float, float]]:
     """x, y and radius of the things of a scene: in rows, apart, touching, or lying over one another."""
     height, width = size
-    typical = min(size) * 2 ** dice.uniform(-4.4, -1.8)
+    typical = min(size) * 2 ** dice.uniform(-4.4, -2.3)
     spread = dice.uniform(0, 0.45)
     order = dice.choice(["rows", "apart", "touching", "over"], p=[0.2, 0.3, 0.25, 0.25])
     gap = {"rows": 1.08, "apart": dice.uniform(1.1, 1.6), "touching": 1.0, "over": dice.uniform(0.6, 0.9)}[
