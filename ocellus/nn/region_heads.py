@@ -84,9 +84,8 @@ class MaskBranch(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(count, hidden, 3, padding=1) for count in inputs[:layers])
         self.upsample = nn.ConvTranspose2d(hidden if layers else channels, hidden, 2, stride=2)
         self.score = nn.Conv2d(hidden, outputs, 1)
-        for layer in (*self.convs, self.upsample):
+        for layer in (*self.convs, self.upsample, self.score):
             _start(layer)
-        _start(self.score, spread=1e-3)  # every pixel begins undecided, however few the outputs
 
     def forward(self, pooled: Tensor, outputs: Tensor | None = None) -> Tensor:
         """(R, channels, m, m) -> (R, outputs, 2m, 2m) mask logits.
