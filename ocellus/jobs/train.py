@@ -18,10 +18,14 @@ from ocellus.data.dataset import Dataset
 from ocellus.data.read import read
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
-from ocellus.jobs.model import find
+from ocellus.jobs.evaluate import evaluate
+from ocellus.jobs.model import find, load
 from ocellus.jobs.settings import Settings
 from ocellus.training.checkpoint import LAST, PREVIOUS, make_folder
 from ocellus.weights import Header, describe
+
+REPORTED = 200
+"""Pictures of the validation split that the report of a training measures the best weights on, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +86,18 @@ def train_settings(
     *,
     data: str | Path | Dataset = "",
     resume: bool = False,
+    pictures: int = REPORTED,
     say: Callable[[str], None] = print,
 ) -> Trained:
     """Train as `Settings` say, into a folder; see `train`.
+
+    Args:
+        settings: what and how.
+        folder: of the run.
+        data: the data set, where it is not to be read from where the settings say.
+        resume: go on where the run in the folder stopped.
+        pictures: for the report the best weights are measured on so many pictures of the split "val".
+        say: is told what happens, a line at a time.
 
     Raises:
         OcellusError: see `train`. Where nothing was begun, the folder is as it was.
@@ -104,7 +117,9 @@ def train_settings(
     if is_first():  # the others of a distributed run find the first one's run.toml there
         claim(folder, resume=resume)
     refuse_faults(dataset, say=say if is_first() else lambda _: None)
-    settings = replace(settings, config=module.adapt(settings.config, dataset))
+    settings = replace(
+        settings, config=module.adapt(settings.config, dataset, pretrained=bool(start or kept))
+    )
     recipe = module.Recipe(settings.config, settings.train, settings.fit, dataset.labels, dataset.skeleton)
     if start:
         begin_with(recipe.network, start, dataset.labels.names, say=say if is_first() else lambda _: None)
@@ -128,10 +143,13 @@ def train_settings(
             save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=_known(metrics))),
             resume=resume,
         )
-    report = write_report(folder) if is_first() else folder / "report.html"
-    return Trained(
-        folder=folder, weights=folder / "best.safetensors", metrics=dict(result.metrics), report=report
-    )
+    best = folder / "best.safetensors"
+    if is_first():
+        write_report(folder)
+        if pictures and dataset.splits.get("val") and best.is_file():
+            model = load(best, device=settings.fit.device, precision=settings.fit.precision)
+            evaluate(model, dataset, out=folder, limit=pictures, say=say)
+    return Trained(folder=folder, weights=best, metrics=dict(result.metrics), report=folder / "report.html")
 
 
 def claim(folder: Path, *, resume: bool) -> None:

@@ -78,6 +78,7 @@ def test_train_leaves_a_whole_run() -> None:
     held = {path.name for path in Path("first").iterdir() if "tfevents" not in path.name}
     assert held == {
         "best.safetensors", "last.ckpt", "previous.ckpt", "metrics.jsonl", "report.html", "run.toml",
+        "evaluation",
     }  # fmt: skip
     assert any("tfevents" in path.name for path in Path("first").iterdir())
     settings = tomllib.loads(Path("first/run.toml").read_text())

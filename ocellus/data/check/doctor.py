@@ -16,18 +16,23 @@ from ocellus.data.check.report import Check, ordered
 from ocellus.data.check.tally import Tally
 from ocellus.data.dataset import Annotation, Dataset, Finding, Record
 from ocellus.data.findings import finding
+from ocellus.data.read import read
 from ocellus.errors import OcellusError
 
 
-def check(dataset: Dataset, *, workers: int | None = None, each: Callable[[], None] | None = None) -> Check:
+def check(
+    dataset: Dataset | str | Path, *, workers: int | None = None, each: Callable[[], None] | None = None
+) -> Check:
     """Examine a data set: decode every picture, look at every annotation, count everything.
 
     Args:
-        dataset: as read; what the reader found is kept among the findings.
+        dataset: as read, or what `read` takes; what the reader found is kept among the findings.
         workers: threads that decode; None: one for each core this process may use.
         each: called after each picture, for a progress bar.
     """
     start = time.perf_counter()
+    if not isinstance(dataset, Dataset):
+        dataset = read(dataset)
     records = list(dataset.records())
     seen = examine_all((record.image for _, record in records), workers=workers or cores(), each=each)
     found = list(dataset.findings)

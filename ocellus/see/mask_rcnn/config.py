@@ -177,12 +177,24 @@ PRESETS = {
 """What `ocellus train` can begin with: small (a CPU, from scratch), paper, tiny (for the machinery)."""
 
 
-def adapt(config: Config, data: Dataset) -> Config:
+def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
     """The settings for a data set's classes and annotations.
 
+    Args:
+        config: as asked for.
+        data: to train on.
+        pretrained: training begins with weights that were trained before.
+
     Raises:
-        OcellusError: a branch is asked for that the annotations cannot teach. Exit code 2.
+        OcellusError: a branch is asked for that the annotations cannot teach, or norms are to stay as they
+            are before they have seen anything. Exit code 2.
     """
+    if config.norm == "frozen" and not pretrained:
+        raise OcellusError(
+            "frozen norms are for pretrained weights: give some with --start, or --norm batch (group for "
+            "batches of one or two pictures)",
+            exit_code=2,
+        )
     annotations = [entry for _, record in data.records() for entry in record.annotations]
     if config.mask_branch and not any(entry.rings or entry.counts is not None for entry in annotations):
         raise OcellusError(f"{data.root} has boxes but no masks: add --no-mask-branch", exit_code=2)
