@@ -27,5 +27,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,explain]'
 	touch $(STAMP)
 
+docs: install
+	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_findings.py
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist
