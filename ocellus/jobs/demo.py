@@ -107,8 +107,8 @@ def demo(
     network, header = weights.load(trained.weights)
     notes = f"Knows {KNOWS}."
     data = (
-        f"{SCENES} synthetic scenes of 256x256 (ocellus.data.synthetic, seed {chosen.fit.seed}); their textures "
-        "are photographs of brick, grass and gravel that scikit-image carries (CC0)"
+        f"{SCENES} synthetic scenes of 256x256 (ocellus.data.synthetic, seed {chosen.fit.seed}); their "
+        "textures are photographs of brick, grass and gravel that scikit-image carries (CC0)"
     )
     header = replace(header, notes=notes, licence="Apache-2.0", data=data)
     weights.save(trained.weights, network, header, half=True)  # as small as the file that is shipped
