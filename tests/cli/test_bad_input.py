@@ -396,7 +396,7 @@ def test_folder_that_holds_a_run(
 ) -> None:
     run = ["train", "see/mask_rcnn", data, "--out", "run", *STEPS]
     shows(capsys, *run)
-    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+    before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
     assert "run already holds a run: --resume goes on with it, --out FOLDER" in refuse(*run, code=2)
     line = refuse(*run, "--resume", "--batch-size", "3", code=2)
     assert "run cannot be resumed with other settings (batch size over all processes 2 then, 3 now)" in line
@@ -405,7 +405,7 @@ def test_folder_that_holds_a_run(
     assert "there already" in refuse(
         "import", "see/mask_rcnn", "x.pth", "--out", "run/best.safetensors", code=2
     )
-    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
+    assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
     Path("mine").mkdir()
     Path("mine/notes.txt").write_text("mine")
     for words in (
