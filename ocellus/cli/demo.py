@@ -16,7 +16,7 @@ class Flags:
 
     seed: int = 0
     """Seed of the scenes, the weights and the order."""
-    steps: int = 500
+    steps: int = 900
     """Optimizer steps to train for."""
     out: str = "runs/demo"
     """Folder of the run; an earlier demonstration there makes way. The scenes lie beside it."""

@@ -24,7 +24,7 @@ from ocellus.report.run import write_report
 from ocellus.values import Instances, Picture
 
 SYSTEM = "see/mask_rcnn"
-STEPS = 500
+STEPS = 900
 SCORE = 0.5
 SCENES, HELD_OUT = 300, 40
 MARK = "README.txt"  # in the scenes' folder
@@ -131,7 +131,7 @@ def settings(*, seed: int, steps: int, data: str) -> Settings:
         short_side=256, long_side=512,
         anchors_per_picture=64, regions_per_picture=64, region_positive=0.35,
         scale_low=1.0, scale_high=1.0, color=0.0, flip=0.5, flip_vertical=0.0, turn=0.75,
-        steps=steps, batch_size=8, learning_rate=1.5e-3, weight_decay=0.05, warmup_steps=40,
+        steps=steps, batch_size=4, learning_rate=8e-4, weight_decay=0.05, warmup_steps=60,
         clip=5.0, ema=0.0, validate_every=steps, seed=seed,
     )  # fmt: skip
 
