@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
-from numpy import int32
+from numpy import int32, uint8
 from numpy.typing import NDArray
 
 from ocellus.labels import LabelMap, Skeleton
@@ -104,6 +104,8 @@ class Record:
             keep what is needed.
         source: the file that annotates it.
         image_id: the number the format gives it, where it does.
+        label_map: reads the class of every pixel: a picklable function that returns (H, W) uint8, indices in
+            the data set's class names and 255 where nothing is annotated. None in a data set of objects.
     """
 
     image: Path
@@ -112,6 +114,7 @@ class Record:
     annotations: Sequence[Annotation] = ()
     source: str = ""
     image_id: int | None = None
+    label_map: Callable[[], NDArray[uint8]] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,13 +124,14 @@ class Dataset:
     Args:
         root: the folder or file that was read.
         format: coco, voc, yolo, labelme, masks or images.
-        labels: the class names.
+        labels: the class names; of label maps the background is one of them.
         splits: records of each split; "train", "val", and others as the format names them.
         skeleton: of the keypoints, where there are any.
         findings: what the reader could not make sense of and left out.
         split_rule: one sentence on where the splits come from.
         label_ids: the number that the files give each class, in the order of `labels`; empty where classes
             go by name.
+        colors: RGB 0..255 of each class, where the files state colors.
     """
 
     root: Path
@@ -138,6 +142,12 @@ class Dataset:
     findings: tuple[Finding, ...] = field(default=())
     split_rule: str = ""
     label_ids: tuple[int, ...] = ()
+    colors: tuple[tuple[int, int, int], ...] = ()
+
+    @property
+    def semantic(self) -> bool:
+        """Whether every pixel has a class, rather than objects being marked."""
+        return any(record.label_map is not None for _, record in self.records())
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Every record with the name of its split."""

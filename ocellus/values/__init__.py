@@ -3,5 +3,6 @@
 from ocellus.values.instances import Instances
 from ocellus.values.masks import Masks
 from ocellus.values.picture import Picture
+from ocellus.values.segmentation import Segmentation
 
-__all__ = ["Instances", "Masks", "Picture"]
+__all__ = ["Instances", "Masks", "Picture", "Segmentation"]

@@ -8,11 +8,13 @@ import io
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
     from ocellus.values.instances import Instances
     from ocellus.values.picture import Picture
+    from ocellus.values.segmentation import Segmentation
 
 
 LONGEST = 1800  # pixels of a picture's longer side in a notebook, twice the 900 it is shown at
@@ -78,3 +80,26 @@ def instances_html(instances: Instances) -> str:
                         f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{2 * thickness:.1f}" fill="{paint}"/>'
                     )
     return svg(instances.size, "".join(parts), instances.picture)
+
+
+def segmentation_html(found: Segmentation) -> str:
+    """Class colors over the picture, where it was kept, and a legend of what there is below it."""
+    step = max(1, max(found.size) // LONGEST)
+    labels = found.labels[::step, ::step].cpu().numpy()
+    palette = np.zeros((256, 4), np.uint8)
+    for label in range(255):
+        paint = found.colors[label] if label < len(found.colors) else color(label)
+        palette[label] = (*paint, 150 if found.picture is not None else 255)
+    buffer = io.BytesIO()
+    Image.fromarray(palette[labels]).save(buffer, "PNG")
+    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    height, width = found.size
+    place = f'width="{width}" height="{height}" preserveAspectRatio="none"'
+    drawn = svg(found.size, f'<image href="{uri}" {place}/>', found.picture)
+    rows = []
+    for name, share in list(found.shares().items())[:20]:
+        label = found.names.index(name) if name in found.names else int(name)
+        paint = "rgb({},{},{})".format(*palette[label][:3])
+        chip = f'<span style="display:inline-block;width:.8em;height:.8em;background:{paint}"></span>'
+        rows.append(f'<span style="margin-right:1em">{chip} {escape(name)} {share:.1%}</span>')
+    return f"<div>{drawn}<div>{''.join(rows)}</div></div>"

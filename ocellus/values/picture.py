@@ -17,10 +17,13 @@ class Picture:
     Args:
         pixels: (3, H, W) uint8 RGB.
         path: the file it came from, where there is one; a video's frames are "clip.mp4#12".
+        channels: (C, H, W) float32 in [0, 1], where it holds more than a screen can show: other channels than
+            red, green and blue, or more than 8 bits. `pixels` is then what is shown of it.
     """
 
     pixels: Tensor
     path: str | None = None
+    channels: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != torch.uint8 or self.pixels.ndim != 3 or self.pixels.shape[0] != 3:
@@ -28,6 +31,9 @@ class Picture:
             raise ValueError(
                 f"a picture is (3, H, W) uint8 RGB, not {given}; see ocellus.data.images.to_picture"
             )
+        if self.channels is not None and self.channels.shape[1:] != self.pixels.shape[1:]:
+            given = f"{tuple(self.channels.shape)} channels"
+            raise ValueError(f"{given} in a picture of {tuple(self.pixels.shape)}; the sides must agree")
 
     @property
     def size(self) -> tuple[int, int]:
@@ -35,11 +41,12 @@ class Picture:
         return int(self.pixels.shape[1]), int(self.pixels.shape[2])
 
     def floats(self) -> Tensor:
-        """(3, H, W) float32 in [0, 1]."""
-        return self.pixels.float() / 255
+        """(3, H, W) float32 in [0, 1]; (C, H, W) where it has channels of its own."""
+        return self.pixels.float() / 255 if self.channels is None else self.channels
 
     def to(self, device: torch.device | str) -> Picture:
-        return replace(self, pixels=self.pixels.to(device))
+        channels = None if self.channels is None else self.channels.to(device)
+        return replace(self, pixels=self.pixels.to(device), channels=channels)
 
     def __repr__(self) -> str:
         return f"Picture({self.size[1]}x{self.size[0]}{f', {self.path!r}' if self.path else ''})"
