@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "draw": {"values", "labels"},
     "weights": {"catalog", "labels"},
     "foreign": set(),
-    "training": {"values", "data", "metrics", "weights", "nn"},
+    "training": {"values", "labels", "data", "metrics", "weights", "nn"},
     "report": {"catalog", "values", "weights", "draw", "metrics"},
     "see": {"catalog", "values", "labels", "nn", "data", "metrics", "training"},
     "explain": {"catalog", "values", "labels", "nn", "data", "metrics", "training"},
