@@ -29,7 +29,7 @@ class Tiling:
         stride: tiles and the whole are padded to multiples of it.
         tile: side of a tile in pixels; 0: the whole picture at once.
         overlap: pixels that neighbours share, at least.
-        margin: pixels that the network's answer is smaller by, on each side.
+        margin: pixels that the network's answer is smaller by, on each side, at most.
     """
 
     stride: int = 1
@@ -165,8 +165,11 @@ def _of_tile(
     images = window(row.start - margin, row.stop + margin, column.start - margin, column.stop + margin)
     logits = answer(images).float()
     wanted = (row.stop - row.start, column.stop - column.start)
-    if tuple(logits.shape[-2:]) != wanted:
-        given = tuple(logits.shape[-2:])
+    given = (logits.shape[-2], logits.shape[-1])
+    spare = (given[0] - wanted[0]) // 2
+    if spare > 0 and given == (wanted[0] + 2 * spare, wanted[1] + 2 * spare):  # it needed less than `margin`
+        logits = logits[..., spare : spare + wanted[0], spare : spare + wanted[1]]
+    elif given != wanted:
         raise ValueError(f"the network answers {given} for {tuple(images.shape[-2:])}, not {wanted}")
     return logits[..., row.begin - row.start : row.end - row.start,
                   column.begin - column.start : column.end - column.start]  # fmt: skip
