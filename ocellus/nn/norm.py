@@ -48,15 +48,27 @@ class NormedConv(nn.Module):
         outputs: channels out.
         kernel: side of the kernel, padded to keep the size at stride 1.
         stride: step of the convolution.
+        dilation: step between the kernel's taps.
         norm: frozen, batch or group.
         eps: added to the variance.
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, kernel: int, stride: int = 1, norm: str, eps: float = 1e-5
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        kernel: int,
+        stride: int = 1,
+        dilation: int = 1,
+        norm: str,
+        eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
+        self.conv = nn.Conv2d(
+            inputs, outputs, kernel,
+            stride=stride, padding=kernel // 2 * dilation, dilation=dilation, bias=False,
+        )  # fmt: skip
         self.norm = make_norm(norm, outputs, eps=eps)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
@@ -64,7 +76,10 @@ class NormedConv(nn.Module):
         if isinstance(self.norm, FrozenNorm):
             scale, shift = affine(self.norm)
             weight = self.conv.weight * scale[:, None, None, None]
-            return F.conv2d(features, weight, shift, stride=self.conv.stride, padding=self.conv.padding)
+            conv = self.conv
+            return F.conv2d(
+                features, weight, shift, stride=conv.stride, padding=conv.padding, dilation=conv.dilation
+            )
         normed: Tensor = self.norm(self.conv(features))
         return normed
 
@@ -97,9 +112,10 @@ def folded(layer: NormedConv) -> nn.Conv2d:
         raise ValueError(f"{type(norm).__name__} depends on its input and cannot be folded")
     scale, shift = affine(norm)
     old = layer.conv
+    kernel, dilation = old.kernel_size[0], old.dilation[0]
     conv = nn.Conv2d(
-        old.in_channels, old.out_channels, (old.kernel_size[0], old.kernel_size[1]),
-        stride=(old.stride[0], old.stride[1]), padding=(old.kernel_size[0] // 2, old.kernel_size[1] // 2),
+        old.in_channels, old.out_channels, kernel,
+        stride=old.stride[0], padding=kernel // 2 * dilation, dilation=dilation,
     )  # fmt: skip
     conv.weight = nn.Parameter((old.weight * scale[:, None, None, None]).detach())
     conv.bias = nn.Parameter(shift.detach().clone())

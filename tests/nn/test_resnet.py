@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet50
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from ocellus.nn.fpn import FeaturePyramid
@@ -95,3 +96,78 @@ def test_stride_in_1x1() -> None:
     assert (first.conv1.conv.stride, first.conv2.conv.stride) == ((2, 2), (1, 1))
     first = ResNet(50, width=8).stages[1][0]
     assert (first.conv1.conv.stride, first.conv2.conv.stride) == ((1, 1), (2, 2))
+
+
+@pytest.mark.parametrize("dilate", [(True, True), (False, True)])
+def test_dilated_as_torchvision(dilate: tuple[bool, bool]) -> None:
+    """Its `replace_stride_with_dilation`: the same weights give the same features."""
+    torch.manual_seed(0)
+    theirs = shaken(resnet50(weights=None, replace_stride_with_dilation=[False, *dilate])).eval()
+    body = ResNet(50, dilate=dilate).eval()
+    body.load_state_dict(own_names(theirs.state_dict()))
+    images = torch.randn(1, 3, 70, 90)
+    wanted = images
+    with torch.no_grad():
+        found = body(images)
+        for part in ("conv1", "bn1", "relu", "maxpool"):
+            wanted = getattr(theirs, part)(wanted)
+        for level in range(4):
+            wanted = getattr(theirs, f"layer{level + 1}")(wanted)
+            assert found[level].shape == wanted.shape
+            assert (found[level] - wanted).abs().max() <= 1e-4 * wanted.abs().max()
+    assert body.strides == ((4, 8, 8, 8) if dilate[0] else (4, 8, 16, 16))
+
+
+def own_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A torchvision classifier's entries as those of a ResNet of ours."""
+    body = {f"backbone.body.{name}": value for name, value in state.items() if not name.startswith("fc.")}
+    renamed = renamed_by(body, TORCHVISION)
+    counts = [name for name in renamed if name.endswith("running_var")]
+    renamed |= {name.replace("running_var", "num_batches_tracked"): torch.tensor(0) for name in counts}
+    return {name.removeprefix("backbone."): value for name, value in renamed.items()}
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_dilated_keeps_what_the_strided_one_says(depth: int) -> None:
+    """At every fourth cell the dilated network's coarsest features are the strided one's."""
+    torch.manual_seed(0)
+    strided = shaken(ResNet(depth, width=8, norm="frozen"))
+    dilated = ResNet(depth, width=8, norm="frozen", dilate=(True, True))
+    dilated.load_state_dict(strided.state_dict())
+    images = torch.randn(1, 3, 129, 161)
+    with torch.no_grad():
+        wanted, found = strided(images)[3], dilated(images)[3]
+    assert found.shape[2:] == (17, 21)
+    assert torch.allclose(found[:, :, ::4, ::4], wanted, atol=1e-5 * wanted.abs().max().item())
+    placed = ResNet(depth, width=8, norm="frozen", dilate=(True, True), dilate_first=True)
+    placed.load_state_dict(strided.state_dict())
+    with torch.no_grad():
+        other = placed(images)[3]
+    assert other.shape == found.shape and not torch.allclose(other, found, atol=0.01)
+
+
+def test_every_dilated_convolution_is_dilated() -> None:
+    stages = ResNet(50, width=8, dilate=(True, True), dilate_first=True).stages
+    assert [[block.conv2.conv.dilation[0] for block in stage] for stage in stages[2:]] == [[2] * 6, [4] * 3]
+    stages = ResNet(50, width=8, dilate=(True, True)).stages
+    assert [[block.conv2.conv.dilation[0] for block in stage] for stage in stages[2:]] == [
+        [1] + [2] * 5, [2, 4, 4]
+    ]  # fmt: skip
+    first, second = ResNet(18, width=8, dilate=(True, True), dilate_first=True).stages[3]
+    assert [block.conv1.conv.dilation[0] for block in (first, second)] == [4, 4]
+    assert [block.conv2.conv.dilation[0] for block in (first, second)] == [4, 4]
+
+
+@pytest.mark.parametrize("norm", ["frozen", "batch"])
+def test_deep_stem_and_dilation_fold(norm: str) -> None:
+    torch.manual_seed(0)
+    network = shaken(ResNet(18, inputs=4, width=8, norm=norm, dilate=(True, True), deep_stem=True)).eval()
+    assert network.stages[0][0].conv1.conv.in_channels == 16
+    images = torch.randn(1, 4, 65, 73)
+    with torch.no_grad():
+        wanted, found = network(images), fuse(network)(images)
+    for ours, level in zip(found, wanted, strict=True):
+        assert torch.allclose(ours, level, atol=1e-4 * level.abs().max().item())
+    assert [tuple(level.shape[1:]) for level in wanted] == [
+        (8, 17, 19), (16, 9, 10), (32, 9, 10), (64, 9, 10)
+    ]  # fmt: skip
