@@ -34,6 +34,7 @@ class Header:
         preprocessing: the fields of its Config that say how a picture reaches the network.
         labels: class names.
         skeleton: of the keypoints, or None.
+        colors: RGB 0..255 of each class, where the training data states colors.
         licence: under which the weights may be used, and what the training data asks for.
         data: what it was trained on.
         metrics: figures with the names the metrics give them.
@@ -47,6 +48,7 @@ class Header:
     preprocessing: Mapping[str, Any]
     labels: tuple[str, ...] = ()
     skeleton: Skeleton | None = None
+    colors: tuple[tuple[int, int, int], ...] = ()
     licence: str = "not stated"
     data: str = "not stated"
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -170,7 +172,8 @@ def _header(content: Any, path: Path) -> Header:
         skeleton = Skeleton.from_dict(content["skeleton"]) if content.get("skeleton") else None
         known = {entry.name for entry in fields(Header)}
         facts = {name: value for name, value in content.items() if name in known}
-        return Header(**{**facts, "skeleton": skeleton, "labels": tuple(content["labels"])})
+        exact = {"labels": tuple(content["labels"]), "colors": _tupled(content.get("colors", []))}
+        return Header(**{**facts, "skeleton": skeleton, **exact})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise OcellusError(
             f"{path} is damaged: what it says of its network cannot be understood ({error!r}); fetch or copy "

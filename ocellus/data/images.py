@@ -3,6 +3,9 @@
 What is lost on the way is stated here. Transparent pixels are laid over white. 16-bit grey is divided by
 65535, or by 4095 where every value fits 12 bits (microscopes and X-ray machines store 12 bits in 16). Float
 pictures hold [0, 1]. Of an animation or a stack of pages the first picture is taken.
+
+Where a network asks for another number of channels than 3, nothing is lost: `Picture.channels` has them all,
+8 bits divided by 255 and 16 bits by 65535 whatever the largest value, so that pictures can be compared.
 """
 
 from __future__ import annotations
@@ -10,15 +13,18 @@ from __future__ import annotations
 import io
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ocellus.data.pixels import from_array, from_pillow, upright
+from ocellus.data.pixels import DEEP, from_array, from_pillow, upright
+from ocellus.data.stacks import is_tiff, read_stack, stack_size
 from ocellus.errors import OcellusError
 from ocellus.values import Picture
 
@@ -53,23 +59,139 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
+def read_picture(path: str | os.PathLike[str], *, channels: int = 3) -> Picture:
     """The picture in a file, as displayed (EXIF orientation applied).
 
+    Args:
+        path: of the file.
+        channels: how many are wanted. 3: RGB. 1: grey, of colours their brightness; the picture's `channels`
+            then has it with all its bits. Others: the file has so many, and `channels` has them.
+
     Raises:
-        OcellusError: the file is missing, empty, truncated, not a picture or larger than 400 megapixels.
+        OcellusError: the file is missing, empty, truncated, not a picture, larger than 400 megapixels, or has
+            another number of channels.
     """
-    data = _bytes(Path(path))
-    with _open(Path(path), io.BytesIO(data)) as image:
+    file = Path(path)
+    data = _bytes(file)
+    if channels == 3 and not _beyond_pillow(io.BytesIO(data)):
+        return Picture(pixels=_pixels(file, data), path=str(path))
+    stack = _stack(file, data, channels)
+    floats = _floats(stack)
+    shown = floats[:3] if len(floats) >= 3 else floats[:1].expand(3, -1, -1)
+    pixels = (shown * 255).round_().to(torch.uint8).contiguous()
+    return Picture(pixels=pixels, path=str(path), channels=floats)
+
+
+def read_channels(path: str | os.PathLike[str], count: int) -> Tensor:
+    """(C, H, W) uint8, or float32 in [0, 1] where the file has more than 8 bits: `read_picture` as a tensor.
+
+    Args:
+        path: of the file.
+        count: C.
+
+    Raises:
+        OcellusError: as of `read_picture`.
+    """
+    file = Path(path)
+    data = _bytes(file)
+    if count == 3 and not _beyond_pillow(io.BytesIO(data)):
+        return _pixels(file, data)
+    return _stack(file, data, count)
+
+
+def _pixels(file: Path, data: bytes) -> Tensor:
+    """(3, H, W) uint8 RGB of what Pillow reads."""
+    with _open(file, io.BytesIO(data)) as image:
         turn = _orientation(image, io.BytesIO(data))
         try:
             pixels = from_pillow(image)
         except ValueError as error:
-            raise OcellusError(f"{path}: {error}") from error
+            raise OcellusError(f"{file}: {error}") from error
         except (OSError, SyntaxError, EOFError, struct.error, IndexError) as error:
-            message = f"{path} is a broken or truncated {image.format} picture ({error}); {CURE}"
-            raise OcellusError(message) from error
-    return Picture(pixels=upright(pixels, turn), path=str(path))
+            raise _broken(file, image, error) from error
+    return upright(pixels, turn)
+
+
+def _stack(file: Path, data: bytes, count: int) -> Tensor:
+    """(count, H, W) uint8, or float32 in [0, 1]; grey from colours and colours from grey, no more."""
+    beyond = _beyond_pillow(io.BytesIO(data))
+    if is_tiff(io.BytesIO(data)) and (beyond or count not in (1, 3)):
+        try:
+            channels, height, width = stack_size(io.BytesIO(data))
+            if height * width * channels > MOST_PIXELS:
+                raise _too_large(file, f"{width}x{height} pixels of {channels} channels")
+            stack = _tensor(read_stack(io.BytesIO(data)))
+        except ValueError as error:
+            raise OcellusError(f"{file}: {error}; {CURE}") from error
+    else:
+        with _open(file, io.BytesIO(data)) as image:
+            turn = _orientation(image, io.BytesIO(data))
+            try:
+                array = _grey(image) if count == 1 else np.asarray(image)
+            except (OSError, SyntaxError, EOFError, struct.error, IndexError, ValueError) as error:
+                raise _broken(file, image, error) from error
+        array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)
+        stack = upright(_tensor(array), turn)
+    if len(stack) == 1 and count == 3:
+        return stack.expand(3, -1, -1)
+    if len(stack) == 3 and count == 1:
+        weights = torch.tensor([0.299, 0.587, 0.114])  # ITU-R BT.601
+        return torch.einsum("c,chw->hw", weights, _floats(stack))[None].clamp_(0, 1)
+    if len(stack) != count:
+        raise OcellusError(
+            f"{file} has {len(stack)} channels, wanted are {count}: give the setting channels (--channels "
+            f"{len(stack)}) when the network is trained, or pictures of {count} channels"
+        )
+    return stack
+
+
+def _grey(image: Image.Image) -> NDArray[Any]:
+    """(H, W) uint8, uint16, or float32 in [0, 1]."""
+    image.load()
+    if image.mode == "1" or image.mode not in DEEP:
+        return np.asarray(image if image.mode == "L" else Image.fromarray(_rgb(image)).convert("L"))
+    array = np.asarray(image)
+    if array.dtype == np.int32:  # Pillow's mode of 16-bit PNGs of old, and of 32 bits
+        if int(array.min()) < 0 or int(array.max()) > 65535:
+            raise ValueError("a picture holds integers in [0, 65535]")
+        return array.astype(np.uint16)
+    if array.dtype == np.float32 and not (float(array.min()) >= 0 and float(array.max()) <= 1):
+        raise ValueError("a picture of fractions holds [0, 1]; divide by its white")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3), with transparency laid over white."""
+    return np.ascontiguousarray(from_pillow(image).permute(1, 2, 0).numpy())
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    """An array of uint8, uint16 or fractions as a tensor of uint8, or of float32 in [0, 1]."""
+    if array.dtype == np.uint16:
+        array = array.astype(np.float32) / np.float32(65535)
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
+def _floats(stack: Tensor) -> Tensor:
+    """(C, H, W) uint8, or float32 in [0, 1], as the latter."""
+    return stack.float() / 255 if stack.dtype == torch.uint8 else stack
+
+
+def _beyond_pillow(stream: BinaryIO) -> bool:
+    """Whether a file is a TIFF that Pillow does not open: of many channels, or of 16-bit colours."""
+    beyond = False
+    if is_tiff(stream):
+        try:
+            Image.open(stream)
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
+            with suppress(ValueError):
+                beyond = stack_size(stream)[0] > 0
+        stream.seek(0)
+    return beyond
+
+
+def _broken(file: Path, image: Image.Image, error: Exception) -> OcellusError:
+    return OcellusError(f"{file} is a broken or truncated {image.format} picture ({error}); {CURE}")
 
 
 def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -80,9 +202,12 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """
     file = Path(path)
     try:
-        with file.open("rb") as stream, _open(file, stream) as image:
-            width, height = image.size
-            turned = _orientation(image, stream) >= 5
+        with file.open("rb") as stream:
+            if _beyond_pillow(stream):
+                return stack_size(stream)[1:]
+            with _open(file, stream) as image:
+                width, height = image.size
+                turned = _orientation(image, stream) >= 5
     except OSError as error:
         raise _unreadable(file, error) from error
     return (width, height) if turned else (height, width)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from ocellus.data.images import MOST_PIXELS
+from ocellus.data.pixels import DEEP
 from ocellus.errors import OcellusError
 from ocellus.values import runs
 
@@ -23,6 +26,38 @@ def read_ids(path: Path) -> NDArray[Any]:
     Raises:
         OcellusError: the file is missing, broken or has colours.
     """
+    with opened(path) as image:
+        ids = np.asarray(image)
+    if ids.ndim == 3 and ids.shape[2] >= 3 and (ids[:, :, :1] == ids[:, :, :3]).all():
+        ids = ids[:, :, 0]  # grey stored as RGB
+    if ids.ndim != 2 or not (ids.dtype == np.bool_ or np.issubdtype(ids.dtype, np.integer)):
+        raise OcellusError(f"{path} has {ids.shape[-1] if ids.ndim == 3 else ids.dtype} channels; {WANTED}")
+    return ids.astype(np.uint8) if ids.dtype == np.bool_ else ids
+
+
+def read_colors(path: Path) -> NDArray[np.uint32]:
+    """(H, W) red * 65536 + green * 256 + blue of the pixels of a mask; transparency is not looked at.
+
+    Raises:
+        OcellusError: the file is missing or broken.
+    """
+    with opened(path) as image:
+        if image.mode in DEEP:
+            raise OcellusError(f"{path} has numbers of more than 8 bits where colours are wanted; {WANTED}")
+        colors = np.asarray(image if image.mode in ("RGB", "RGBA") else image.convert("RGB"))
+    packed = colors[:, :, 0].astype(np.uint32)
+    for channel in (1, 2):
+        packed = (packed << np.uint32(8)) | colors[:, :, channel]
+    return packed
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """A mask's file, opened and decoded.
+
+    Raises:
+        OcellusError: the file is missing, broken, too large or a JPEG.
+    """
     try:
         with Image.open(path) as image:
             if image.width * image.height > MOST_PIXELS:
@@ -31,16 +66,12 @@ def read_ids(path: Path) -> NDArray[Any]:
                 )
             if image.format == "JPEG":
                 raise OcellusError(f"{path} is a JPEG, which blurs the numbers of a mask; {WANTED}")
-            ids = np.asarray(image)
+            image.load()
+            yield image
     except FileNotFoundError as error:
         raise OcellusError(f"there is no mask {path}; check the name and the folder") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise OcellusError(f"{path} is not a readable mask ({error}); {WANTED}") from error
-    if ids.ndim == 3 and ids.shape[2] >= 3 and (ids[:, :, :1] == ids[:, :, :3]).all():
-        ids = ids[:, :, 0]  # grey stored as RGB
-    if ids.ndim != 2 or not (ids.dtype == np.bool_ or np.issubdtype(ids.dtype, np.integer)):
-        raise OcellusError(f"{path} has {ids.shape[-1] if ids.ndim == 3 else ids.dtype} channels; {WANTED}")
-    return ids.astype(np.uint8) if ids.dtype == np.bool_ else ids
 
 
 def object_runs(ids: NDArray[Any]) -> dict[int, NDArray[np.int32]]:

@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ocellus.data.images import is_picture, read_picture
 from ocellus.data.video import camera_frames, is_video, video_frames, video_rate
 from ocellus.errors import OcellusError
-from ocellus.values import Picture
 
 Broken = Callable[[OcellusError], None]
+Read = Callable[[Path], Any]
 WANTED = (
     "a picture, a video, a folder, a pattern ('photos/*.jpg'), a camera's number, or - for a list on stdin"
 )
 
 
-def pictures(source: str | Sequence[str], *, broken: Broken | None = None) -> Iterator[Picture]:
+def pictures(
+    source: str | Sequence[str], *, broken: Broken | None = None, read: Read = read_picture
+) -> Iterator[Any]:
     """The pictures of a source, one at a time; only the one in hand is in memory.
 
     Args:
@@ -30,6 +33,7 @@ def pictures(source: str | Sequence[str], *, broken: Broken | None = None) -> It
             on standard input, one a line), or several of them. A file called "0" is taken before a camera.
         broken: called with the error of each picture or video that cannot be read, which is then passed over;
             None: the error is raised.
+        read: reads a picture file: a Picture, or what stands for one that is too large to be one.
 
     Returns:
         An iterator. Frames of a video have the path "clip.mp4#12" (from 0), those of a camera "camera 0#12".
@@ -44,7 +48,7 @@ def pictures(source: str | Sequence[str], *, broken: Broken | None = None) -> It
         if one != "-":
             resolve(one)
     lines = (lines_of_stdin() if one == "-" else iter([one]) for one in sources)
-    return read_all(chain.from_iterable(lines), broken)
+    return read_all(chain.from_iterable(lines), broken, read)
 
 
 def how_many(source: str | Sequence[str]) -> int | None:
@@ -135,7 +139,7 @@ def lines_of_stdin() -> Iterator[str]:
         raise OcellusError("the list on stdin is empty; write a path a line: ls *.jpg | ocellus run MODEL -")
 
 
-def read_all(sources: Iterator[str], broken: Broken | None) -> Iterator[Picture]:
+def read_all(sources: Iterator[str], broken: Broken | None, read: Read) -> Iterator[Any]:
     """The pictures of each source in turn; errors go to `broken` where there is one."""
     for source in sources:
         try:
@@ -147,18 +151,18 @@ def read_all(sources: Iterator[str], broken: Broken | None) -> Iterator[Picture]
             continue
         for item in found:
             try:
-                yield from read_one(item)
+                yield from read_one(item, read)
             except OcellusError as error:
                 if broken is None:
                     raise
                 broken(error)
 
 
-def read_one(item: Path | int) -> Iterator[Picture]:
+def read_one(item: Path | int, read: Read) -> Iterator[Any]:
     """The picture or the frames of a file or a camera."""
     if isinstance(item, int):
         yield from camera_frames(item)
     elif is_video(item):
         yield from video_frames(item)
     else:
-        yield read_picture(item)
+        yield read(item)

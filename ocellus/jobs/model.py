@@ -14,7 +14,7 @@ from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
 from ocellus.nn.fuse import fuse
-from ocellus.values import Instances, Picture
+from ocellus.values import Instances, Picture, Segmentation
 from ocellus.weights import Header
 
 ZOO = Path(__file__).parent.parent / "zoo"
@@ -38,30 +38,45 @@ class Model:
     device: str = "cpu"
     precision: str = "32"
 
-    def __call__(self, picture: Picture | str | Path | Any) -> Any:
+    def __call__(self, picture: Picture | str | Path | Any, *, probabilities: bool = False) -> Any:
         """What the system says of one picture: a file's path, a Picture, a PIL image or an array.
+
+        Args:
+            picture: in which to look.
+            probabilities: of a system that gives every pixel a class: keep those of all classes.
 
         Returns:
             The value that the system's card names, in pixels of the picture as given: Instances for a
-            detector. It keeps the picture, to show itself in a notebook.
+            detector, Segmentation for a segmenter. It keeps the picture, to show itself in a notebook.
 
         Raises:
-            OcellusError: the file is missing or is not a picture.
+            OcellusError: the file is missing, is not a picture, or has other channels than the network takes;
+                or probabilities are asked of a system that has none, with exit code 2.
         """
         if isinstance(picture, (str, Path)):
-            picture = read_picture(picture)
+            picture = read_picture(picture, channels=self.channels)
         elif not isinstance(picture, Picture):
             picture = to_picture(picture)
         skeleton = self.header.skeleton
-        system = catalog.system(self.header.system)
-        with torch.inference_mode(), self.autocast():
-            value = system.predict(
-                self.network,
-                picture,
-                names=self.header.labels,
-                edges=skeleton.edges if skeleton else (),
+        facts: dict[str, Any] = {
+            "names": self.header.labels,
+            "edges": skeleton.edges if skeleton else (),
+        }
+        if catalog.card(self.header.system).value == "Segmentation":
+            facts |= {"colors": self.header.colors, "probabilities": probabilities}
+        elif probabilities:
+            raise OcellusError(
+                f"{self.header.system} does not give every pixel a class: leave probabilities out",
+                exit_code=2,
             )
-        return replace(value, picture=picture) if isinstance(value, Instances) else value
+        with torch.inference_mode(), self.autocast():
+            value = catalog.system(self.header.system).predict(self.network, picture, **facts)
+        return replace(value, picture=picture) if isinstance(value, (Instances, Segmentation)) else value
+
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures that the network takes."""
+        return int(getattr(getattr(self.network, "config", None), "channels", 3))
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "32":
@@ -138,6 +153,12 @@ def load(name: str | Path, *, device: str = "cpu", precision: str = "auto", fuse
 
     path = find(name)
     network, header = weights.load(path)
+    classes = getattr(getattr(network, "config", None), "classes", len(header.labels))
+    if header.labels and len(header.labels) != classes:
+        raise OcellusError(
+            f"{path} is a network for {classes} classes with the names of {len(header.labels)}: "
+            f"{', '.join(header.labels[:8])}; write it anew with as many names as classes"
+        )
     place = choose_device(device)
     network = (fuse(network) if fused else network).to(place)
     return Model(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,11 @@ from typing import Any
 from ocellus.data.images import is_picture, read_picture, write_picture
 from ocellus.data.sources import frame_rate, pictures
 from ocellus.data.video import VideoWriter
-from ocellus.draw.instances import draw_instances
 from ocellus.errors import OcellusError
+from ocellus.jobs.huge import Huge, is_huge, look
+from ocellus.jobs.kinds import Kind, kind_of
 from ocellus.jobs.model import Model, check_score, load
-from ocellus.values import Instances, Picture
+from ocellus.values import Instances, Picture, Segmentation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,35 +27,42 @@ class Found:
 
     Args:
         picture: the picture's path, or its place in a video ("clip.mp4#12").
-        value: what was found; without the picture, so that a list of thousands stays small.
+        value: what was found; without the picture, so that a list of thousands stays small. Of a picture that
+            does not fit into memory it is a smaller copy; `labels` names the file that holds the whole.
+        size: (H, W) of the picture.
+        text: what was found, in a few words.
+        facts: what was found, for JSON.
         seconds: reading, network and decoding, without drawing.
         drawing: the file it was drawn into, or "".
+        labels: the file of the label map, or "".
+        uncertainty: the file of the map of what the network is unsure of, or "".
     """
 
     picture: str
-    value: Instances
+    value: Instances | Segmentation
+    size: tuple[int, int]
+    text: str
+    facts: dict[str, Any] = field(default_factory=dict)
     seconds: float
     drawing: str = ""
+    labels: str = ""
+    uncertainty: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: boxes in pixels, masks as COCO's compressed run lengths."""
-        return {
-            "picture": self.picture,
-            "size": list(self.value.size),
-            "seconds": round(self.seconds, 4),
-            "drawing": self.drawing,
-            "objects": objects(self.value),
-        }
+        """For JSON: objects with boxes in pixels and masks as COCO's compressed run lengths, or the share of
+        each class and the file of the label map."""
+        about = {"picture": self.picture, "size": list(self.size), "seconds": round(self.seconds, 4)}
+        files = {"labels": self.labels, "uncertainty": self.uncertainty}
+        written = {name: path for name, path in files.items() if path}
+        return {**about, "drawing": self.drawing, **written, **self.facts}
 
     def line(self) -> str:
-        """ "street.jpg: 3 car, 1 dog (0.21 s)"."""
-        counts = Counter(self.value.name(index) for index in range(len(self.value)))
-        found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
-        return f"{self.picture}: {found} ({self.seconds:.2f} s)"
+        """ "street.jpg: 3 car, 1 dog (0.21 s)", "street.jpg: road 41 %, car 12 % (0.21 s)"."""
+        return f"{self.picture}: {self.text} ({self.seconds:.2f} s)"
 
     def _repr_html_(self) -> str:
         path = Path(self.picture)
-        there = is_picture(path) and path.is_file()
+        there = is_picture(path) and path.is_file() and self.size == self.value.size
         return replace(self.value, picture=read_picture(path) if there else None)._repr_html_()
 
 
@@ -65,6 +72,8 @@ def run(
     *,
     out: str | Path | None = None,
     score: float = 0.5,
+    maps: bool = False,
+    uncertainty: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Found]:
     """What a model finds, picture by picture, as they are read.
@@ -74,6 +83,8 @@ def run(
         source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several.
         out: folder for drawings and found.jsonl; None: nothing is written.
         score: detections below it are left out.
+        maps: of a class for every pixel, write label maps too: PNGs whose values are the labels.
+        uncertainty: write maps of what the network is unsure of too, 1 - confidence.
         say: is told of pictures that cannot be read, which are passed over.
 
     Returns:
@@ -81,19 +92,38 @@ def run(
         could be read, or `out` cannot be written.
 
     Raises:
-        OcellusError: no such model or source, `out` holds something, or a score that is none.
+        OcellusError: no such model or source, `out` holds something, a score that is none, or maps of what is
+            no map.
     """
     check_score(score)
     sources = [str(source)] if isinstance(source, (str, Path)) else [str(entry) for entry in source]
     broken = Broken(say)
-    stream = pictures(sources, broken=broken.add)
-    sink = Sink(Path(out), sources) if out is not None else None
+
+    def read(path: Path) -> Picture | Huge:
+        if kind.view == "classes" and is_huge(path):
+            return Huge(path)
+        return read_picture(path, channels=ready.channels)
+
+    stream = pictures(sources, broken=broken.add, read=read)
+    sink = Sink(Path(out), sources, maps=maps, uncertainty=uncertainty) if out is not None else None
     ready = model if isinstance(model, Model) else load(model)
+    kind = kind_of(ready.header.system)
+    if (maps or uncertainty) and kind.view != "classes":
+        raise OcellusError(
+            f"{ready.header.system} finds objects, it does not give every pixel a class: leave out --maps "
+            "and --uncertainty",
+            exit_code=2,
+        )
     return answers(ready, stream, sink=sink, score=score, broken=broken)
 
 
 def answers(
-    ready: Model, stream: Iterator[Picture], *, sink: Sink | None, score: float, broken: Broken
+    ready: Model,
+    stream: Iterator[Picture | Huge],
+    *,
+    sink: Sink | None,
+    score: float,
+    broken: Broken,
 ) -> Iterator[Found]:
     """What `run` returns.
 
@@ -101,21 +131,53 @@ def answers(
         OcellusError: no picture could be read, or the drawings cannot be written.
     """
     seen = False
+    kind = kind_of(ready.header.system)
     start = time.perf_counter()
     first = next(stream, None)  # before a folder is made for the drawings
     if first is not None:
         with sink or nullcontext():
             for picture in chain([first], stream):
                 broken.tell()
-                value = ready(picture)
-                value = replace(value[value.scores >= score], picture=None)
-                found = Found(picture=picture.path or "", value=value, seconds=time.perf_counter() - start)
-                yield sink.write(picture, found) if sink else found
+                if isinstance(picture, Huge):
+                    yield of_huge(ready, picture, sink=sink, kind=kind)
+                else:
+                    value = kind.show().kept(ready(picture), score=score)
+                    found = said(kind, value, picture.path or "", seconds=time.perf_counter() - start)
+                    yield sink.write(picture, found, kind=kind) if sink else found
                 seen = True
                 start = time.perf_counter()
             broken.tell()
     if not seen:
         raise broken.error()
+
+
+def said(kind: Kind, value: Any, picture: str, *, seconds: float) -> Found:
+    """An answer in words and for JSON."""
+    show = kind.show()
+    return Found(
+        picture=picture,
+        value=value,
+        size=value.size,
+        text=show.summary(value),
+        facts=show.details(value),
+        seconds=seconds,
+    )
+
+
+def of_huge(ready: Model, picture: Huge, *, sink: Sink | None, kind: Kind) -> Found:
+    """What is said of a picture that is looked at part by part."""
+    start = time.perf_counter()
+    stem = picture.path.stem
+    labels = sink.folder / sink.free_name(f"{stem}-labels", ending=".tif") if sink else None
+    seen = look(ready, picture, labels=labels)
+    found = replace(
+        said(kind, seen.value, str(picture.path), seconds=time.perf_counter() - start),
+        size=seen.size,
+        text=kind.show().summary(seen),
+        facts=kind.show().details(seen),
+        labels=str(labels or ""),
+    )
+    return sink.write(seen.picture, found, kind=kind) if sink else found
 
 
 class Broken:
@@ -155,17 +217,22 @@ class Sink:
     Args:
         folder: new or empty.
         sources: what is run on; one video gives one video.
+        maps: write label maps.
+        uncertainty: write maps of what the network is unsure of.
 
     Raises:
         OcellusError: the folder holds something already (exit code 2), or cannot be written.
     """
 
-    def __init__(self, folder: Path, sources: Sequence[str]) -> None:
+    def __init__(
+        self, folder: Path, sources: Sequence[str], *, maps: bool = False, uncertainty: bool = False
+    ) -> None:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise OcellusError(
                 f"{folder} is there already: give a new or empty folder with --out", exit_code=2
             )
         self.folder = folder
+        self.maps, self.uncertainty = maps, uncertainty
         self.rate = frame_rate(sources)
         self.video: VideoWriter | None = None
         self.source = ""
@@ -189,26 +256,39 @@ class Sink:
             if self.video is not None:
                 self.video.close()
 
-    def write(self, picture: Picture, found: Found) -> Found:
-        """Draw one picture and note what was found in it; the same with the name of the drawing.
+    def write(self, picture: Picture, found: Found, *, kind: Kind) -> Found:
+        """Draw one picture and note what was found in it; the same with the names of the files.
 
         Raises:
             OcellusError: the disk refuses.
         """
-        drawn = draw_instances(picture, found.value)
+        drawn = kind.show().draw(picture, found.value)
         name, _, frame = found.picture.rpartition("#")
         if name and frame.isdecimal() and not Path(found.picture).is_file():
             path = self.add_frame(drawn, name)
+            stem = f"{Path(name).stem}-{int(frame):06d}"
         else:
             path = self.folder / self.free_name(Path(found.picture).stem)
             write_picture(drawn, path)
-        named = replace(found, drawing=str(path))
+            stem = path.stem
+        named = replace(found, drawing=str(path), **self.write_maps(found, stem, kind=kind))
         try:
             self.list.write(json.dumps(named.to_dict(), ensure_ascii=False) + "\n")
             self.list.flush()
         except OSError as error:
             raise self.refused(error) from error
         return named
+
+    def write_maps(self, found: Found, stem: str, *, kind: Kind) -> dict[str, str]:
+        """Write the maps that were asked for, beside the drawing; their names."""
+        names = {}
+        if self.maps and not found.labels:
+            names["labels"] = self.folder / self.free_name(f"{stem}-labels", ending=".png")
+            kind.show().write_labels(found.value, names["labels"])
+        if self.uncertainty:
+            names["uncertainty"] = self.folder / self.free_name(f"{stem}-uncertainty")
+            kind.show().write_uncertainty(found.value, names["uncertainty"])
+        return {name: str(path) for name, path in names.items()}
 
     def add_frame(self, drawn: Picture, name: str) -> Path:
         """Write a frame of a video to the video of its drawings."""
@@ -235,22 +315,3 @@ class Sink:
             name, number = f"{stem}-{number}{ending}", number + 1
         self.names.add(name)
         return name
-
-
-def objects(found: Instances) -> list[dict[str, Any]]:
-    """The objects of a picture for JSON."""
-    masks = found.masks.to_coco() if found.masks is not None else []
-    rows = []
-    for index in range(len(found)):
-        row: dict[str, Any] = {
-            "label": found.name(index),
-            "box": [round(value, 2) for value in found.boxes[index].tolist()],
-        }
-        if found.scores is not None:
-            row["score"] = round(float(found.scores[index]), 4)
-        if masks:
-            row["mask"] = masks[index] | {"counts": masks[index]["counts"].decode()}
-        if found.keypoints is not None:
-            row["keypoints"] = [[round(v, 2) for v in point] for point in found.keypoints[index].tolist()]
-        rows.append(row)
-    return rows

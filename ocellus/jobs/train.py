@@ -15,10 +15,10 @@ from torch import nn
 from ocellus import catalog, weights
 from ocellus.data.check import check
 from ocellus.data.dataset import Dataset
-from ocellus.data.read import read
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
 from ocellus.jobs.evaluate import evaluate
+from ocellus.jobs.kinds import dataset_for
 from ocellus.jobs.model import find, load
 from ocellus.jobs.settings import Settings
 from ocellus.training.checkpoint import LAST, PREVIOUS, make_folder
@@ -113,7 +113,7 @@ def train_settings(
     if start:
         see_system(start, settings.system)
     source = data if str(data) else settings.data
-    dataset = source if isinstance(source, Dataset) else read(source, val_fraction=settings.val_fraction)
+    dataset = dataset_for(source, settings.system, val_fraction=settings.val_fraction)
     if is_first():  # the others of a distributed run find the first one's run.toml there
         claim(folder, resume=resume)
     refuse_faults(dataset, say=say if is_first() else lambda _: None)
@@ -128,6 +128,7 @@ def train_settings(
         settings.config,
         labels=dataset.labels.names,
         skeleton=dataset.skeleton,
+        colors=dataset.colors,
         licence="as the training data allows",
         data=f"{dataset.root.resolve().name}: {len(dataset.splits['train'])} pictures ({dataset.format})",
     )

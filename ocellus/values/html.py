@@ -9,9 +9,12 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
+    from ocellus.values.classification import Classification
+    from ocellus.values.heatmap import Heatmap
     from ocellus.values.instances import Instances
     from ocellus.values.picture import Picture
     from ocellus.values.segmentation import Segmentation
@@ -90,12 +93,7 @@ def segmentation_html(found: Segmentation) -> str:
     for label in range(255):
         paint = found.colors[label] if label < len(found.colors) else color(label)
         palette[label] = (*paint, 150 if found.picture is not None else 255)
-    buffer = io.BytesIO()
-    Image.fromarray(palette[labels]).save(buffer, "PNG")
-    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    height, width = found.size
-    place = f'width="{width}" height="{height}" preserveAspectRatio="none"'
-    drawn = svg(found.size, f'<image href="{uri}" {place}/>', found.picture)
+    drawn = svg(found.size, _layer(palette[labels], found.size), found.picture)
     rows = []
     for name, share in list(found.shares().items())[:20]:
         label = found.names.index(name) if name in found.names else int(name)
@@ -103,3 +101,30 @@ def segmentation_html(found: Segmentation) -> str:
         chip = f'<span style="display:inline-block;width:.8em;height:.8em;background:{paint}"></span>'
         rows.append(f'<span style="margin-right:1em">{chip} {escape(name)} {share:.1%}</span>')
     return f"<div>{drawn}<div>{''.join(rows)}</div></div>"
+
+
+def heatmap_html(heat: Heatmap) -> str:
+    """The map laid over its picture, where it was kept, and what it is of below it."""
+    step = max(1, max(heat.size) // LONGEST)
+    drawn = svg(heat.size, _layer(heat.rgba()[::step, ::step], heat.size), heat.picture)
+    layer = f" at {escape(heat.layer)}" if heat.layer else ""
+    key = "; red speaks for it, blue against it" if heat.signed else ""
+    return f"<div>{drawn}<div>{escape(heat.method)} of {escape(heat.target)}{layer}{key}</div></div>"
+
+
+def classification_html(said: Classification) -> str:
+    """The picture, where it was kept, and a bar for each of the likeliest classes."""
+    rows = []
+    for name, share in said.top(5):
+        style = f"display:inline-block;width:{12 * share:.2f}em;height:.8em;background:rgb{color(0)}"
+        rows.append(f'<div><span style="{style}"></span> {escape(name)} {share:.1%}</div>')
+    drawn = picture_html(said.picture) if said.picture is not None else ""
+    return f"<div>{drawn}{''.join(rows)}</div>"
+
+
+def _layer(pixels: NDArray[np.uint8], size: tuple[int, int]) -> str:
+    """(h, w, 4) uint8 RGBA as an image that fills an SVG of (H, W) pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return f'<image href="{uri}" width="{size[1]}" height="{size[0]}" preserveAspectRatio="none"/>'
