@@ -97,8 +97,8 @@ def segmentation_html(found: Segmentation) -> str:
     rows = []
     for name, share in list(found.shares().items())[:20]:
         label = found.names.index(name) if name in found.names else int(name)
-        paint = "rgb({},{},{})".format(*palette[label][:3])
-        chip = f'<span style="display:inline-block;width:.8em;height:.8em;background:{paint}"></span>'
+        shade = "rgb({},{},{})".format(*palette[label][:3])
+        chip = f'<span style="display:inline-block;width:.8em;height:.8em;background:{shade}"></span>'
         rows.append(f'<span style="margin-right:1em">{chip} {escape(name)} {share:.1%}</span>')
     return f"<div>{drawn}<div>{''.join(rows)}</div></div>"
 
