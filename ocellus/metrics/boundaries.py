@@ -75,7 +75,9 @@ class BoundaryOverlap:
         """(C,) Boundary IoU of each class; nan where the truth has no pixel of it."""
         both = np.diagonal(self._counts)[1:].astype(np.float64)
         truth, found = self._counts.sum(1)[1:], self._counts.sum(0)[1:]
-        return np.divide(both, truth + found - both, out=np.full(self.classes, np.nan), where=truth > 0)
+        overlaps = np.full(self.classes, np.nan)
+        np.divide(both, truth + found - both, out=overlaps, where=truth > 0)
+        return overlaps
 
 
 def distance(size: tuple[int, ...], *, ratio: float = RATIO) -> int:

@@ -165,7 +165,9 @@ class PixelConfusion:
 
 def _share(part: Floats, whole: Floats | Integers, present: Flags) -> Floats:
     """(C,) part / whole, nan where the class is not present."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=present)
+    shares = np.full(len(part), np.nan)
+    np.divide(part, whole, out=shares, where=present)
+    return shares
 
 
 def _mean(values: Floats) -> float:
