@@ -17,6 +17,7 @@ import time
 from dataclasses import replace
 
 import ocellus
+from ocellus.data.images import read_picture
 from ocellus.data.instances import instances
 from ocellus.jobs.model import Model
 from ocellus.metrics.average_precision import AveragePrecision
@@ -42,7 +43,7 @@ def main() -> None:
     measures = [AveragePrecision(dataset.labels.names, kinds=("masks",)) for _ in models]
     times: list[list[float]] = [[] for _ in models]
     for record in records:
-        picture = ocellus.read_picture(record.image)
+        picture = read_picture(record.image)
         truth = instances(record, dataset)
         for model, measure, spent in zip(models, measures, times, strict=True):
             start = time.perf_counter()
