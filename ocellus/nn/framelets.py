@@ -24,6 +24,9 @@ SIGNS = (
 
 FULL = -1
 
+FEW = 1024
+"""Pixels of a batch below which making the larger kernel takes longer than it saves."""
+
 
 class Part(NamedTuple):
     """Some of the channels that a convolution looks at.
@@ -70,20 +73,21 @@ def inverse_haar(low: Tensor, high: Tensor) -> Tensor:
     return synthesized(Part(torch.cat([low, high], dim=1), 0, 4))
 
 
-def synthesized(part: Part) -> Tensor:
-    """What a part is at full resolution, its bands summed: (B, C, H, W)."""
+def enlarged(part: Part) -> Tensor:
+    """What each band of a part is at full resolution: (B, n C, H, W)."""
     if part.first == FULL:
         return part.features
-    bands = part.features.chunk(part.bands, dim=1)
     signs = SIGNS[part.first : part.first + part.bands]
-    rows = []
-    for u in (0, 1):
-        row = [
-            torch.stack([sign[u][v] * band for sign, band in zip(signs, bands, strict=True)]).sum(dim=0)
-            for v in (0, 1)
-        ]
-        rows.append(torch.stack(row, dim=-1).flatten(-2))  # (B, C, h, 2 w)
-    return torch.stack(rows, dim=-2).flatten(-3, -2)  # (B, C, h, 2, 2 w) -> (B, C, 2 h, 2 w)
+    maps = []
+    for (upper, lower), band in zip(signs, part.features.chunk(part.bands, dim=1), strict=True):
+        rows = [torch.stack([u * band, v * band], dim=-1).flatten(-2) for u, v in (upper, lower)]
+        maps.append(torch.stack(rows, dim=-2).flatten(-3, -2))  # (B, C, h, 2, 2 w) -> (B, C, 2 h, 2 w)
+    return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+
+
+def synthesized(part: Part) -> Tensor:
+    """What a part is at full resolution, its bands summed: (B, C, H, W)."""
+    return torch.stack(enlarged(part).chunk(part.bands, dim=1)).sum(dim=0)
 
 
 def convolved(parts: tuple[Part, ...], weight: Tensor, bias: Tensor | None, *, padding: int) -> Tensor:
@@ -91,7 +95,7 @@ def convolved(parts: tuple[Part, ...], weight: Tensor, bias: Tensor | None, *, p
 
     Neither are the parts copied together nor the bands enlarged: a convolution of side-by-side channels is
     the sum of theirs, and one of enlarged channels is a transposed convolution of the small ones with a 4x4
-    kernel, at 16 instead of 36 multiplications for each of their pixels.
+    kernel, at 16 instead of 36 multiplications for each of their pixels; only of few pixels it does not pay.
 
     Args:
         parts: n C channels each, together I.
@@ -106,8 +110,9 @@ def convolved(parts: tuple[Part, ...], weight: Tensor, bias: Tensor | None, *, p
     total: Tensor | None = None
     for part, own in zip(parts, weights, strict=True):
         first = bias if total is None else None
-        if part.first == FULL:
-            answer = F.conv2d(part.features, own, first, padding=padding)
+        small = part.features.shape[0] * part.features.shape[2] * part.features.shape[3] < FEW
+        if part.first == FULL or small:
+            answer = F.conv2d(enlarged(part), own, first, padding=padding)
         else:
             kernel = band_kernel(own, first=part.first, bands=part.bands)
             answer = F.conv_transpose2d(part.features, kernel, first, stride=2, padding=2 - padding)
