@@ -192,6 +192,37 @@ KINDS: dict[str, Kind] = {
         "visibility is 0 (not given), 1 (hidden) or 2 (visible); anything else above 0 is read as given",
         "write one of the three",
     ),
+    # Label maps
+    "label-map-missing": Kind(
+        WARN,
+        "the picture has no label map of its name and is left out",
+        "add the map, or take the picture out",
+    ),
+    "label-map-unused": Kind(
+        WARN,
+        "the label map has no picture of its name and is left out",
+        "add the picture, or take the map out",
+    ),
+    "label-map-unreadable": Kind(
+        REFUSE,
+        "the label map of a picture cannot be read",
+        "write it again, as a PNG of numbers or of the table's colours",
+    ),
+    "label-map-ignored": Kind(
+        WARN,
+        "every pixel of the label map is ignored; nothing is learnt from the picture",
+        "draw what is in it, or take it out; where 255 is a class, name it among the classes",
+    ),
+    "classes-alone": Kind(
+        REFUSE,
+        "the label maps to train on have one class only; there is nothing to tell apart",
+        "draw a second class; the background counts as one",
+    ),
+    "object-shapeless": Kind(
+        REFUSE,
+        "an object has a box and no outline or mask; its pixels would be learnt as background",
+        "draw it, or train a detector (see/mask_rcnn) on the boxes",
+    ),
     # Classes
     "label-unknown": Kind(
         REFUSE,
@@ -266,6 +297,16 @@ KINDS: dict[str, Kind] = {
         "read them as separate data sets",
     ),
     # Splits
+    "picture-unlisted": Kind(
+        WARN,
+        "no list of the splits names the picture, and it is left out",
+        "add its name to a list if it is to be used",
+    ),
+    "list-unmatched": Kind(
+        WARN,
+        "a list of the splits names a picture that is not there",
+        "restore the file, or take the line out",
+    ),
     "split-empty": Kind(REFUSE, "there is no picture to train on", "put pictures into the split train"),
     "split-no-val": Kind(
         WARN,

@@ -5,10 +5,23 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from types import ModuleType
+from typing import Literal
 
-from ocellus.data import coco, id_masks, labelme, plain_images, voc, yolo
+from ocellus.data import (
+    cityscapes,
+    class_masks,
+    coco,
+    coco_panoptic,
+    id_masks,
+    labelme,
+    plain_images,
+    voc,
+    voc_classes,
+    yolo,
+)
 from ocellus.data.dataset import Dataset
 from ocellus.data.json_stream import elements
+from ocellus.data.rasterised import rasterised
 from ocellus.data.splits import with_split
 from ocellus.errors import OcellusError
 
@@ -21,23 +34,43 @@ READERS: dict[str, ModuleType] = {
     "masks": id_masks,
     "images": plain_images,
 }
+# Formats that give every pixel a class; they come before those of objects where classes are asked for.
+CLASS_READERS: dict[str, ModuleType] = {
+    "cityscapes": cityscapes,
+    "panoptic": coco_panoptic,
+    "voc_classes": voc_classes,
+    "class_masks": class_masks,
+}
+View = Literal["objects", "classes"]
 KNOWN = "COCO's JSON, YOLO's data.yaml, LabelMe's JSON, VOC's XML, folders images and masks, or pictures"
 
 
-def read(path: str | os.PathLike[str], *, val_fraction: float = 0.2, form: str | None = None) -> Dataset:
-    """The data set in a folder or file: COCO, YOLO, LabelMe, Pascal VOC, id masks or plain pictures.
+def read(
+    path: str | os.PathLike[str],
+    *,
+    val_fraction: float = 0.2,
+    form: str | None = None,
+    view: View = "objects",
+) -> Dataset:
+    """The data set in a folder or file: COCO, YOLO, LabelMe, Pascal VOC, masks or plain pictures.
 
     Args:
         path: a folder, or a file that describes the data set.
         val_fraction: the share of pictures to validate on where the format states no split.
-        form: coco, yolo, labelme, voc, masks or images, for a folder that several formats fit.
+        form: coco, yolo, labelme, voc, masks or images, for a folder that several formats fit; of label maps
+            cityscapes, panoptic, voc_classes or class_masks.
+        view: "objects" that are marked, or "classes" of all pixels: each record then has a label map, from a
+            format of label maps where there is one, else made from the objects, with the background first.
 
     Raises:
         OcellusError: nothing there, nothing known, a broken file (with line and column), or a choice to make.
     """
     place = Path(path).expanduser()
-    if form is not None and form not in READERS:
-        raise OcellusError(f"there is no format {form!r}; there are {', '.join(READERS)}", exit_code=2)
+    readers = READERS if view == "objects" else CLASS_READERS | READERS
+    if view not in ("objects", "classes"):
+        raise OcellusError(f"there is no view {view!r} of data; there are objects and classes", exit_code=2)
+    if form is not None and form not in readers:
+        raise OcellusError(f"there is no format {form!r}; there are {', '.join(readers)}", exit_code=2)
     if not place.exists():
         message = (
             f"there is no {place}; check the path: wanted is a folder of annotated pictures, or its file"
@@ -46,16 +79,16 @@ def read(path: str | os.PathLike[str], *, val_fraction: float = 0.2, form: str |
     try:
         if place.is_dir() and not any(place.iterdir()):
             raise OcellusError(f"{place} is an empty folder; wanted are {KNOWN}")
-        found = form or next((name for name, reader in READERS.items() if reader.matches(place)), None)
+        found = form or next((name for name, reader in readers.items() if reader.matches(place)), None)
         if found is None:
             raise _unknown(place)
-        dataset = READERS[found].read(place)
+        dataset = readers[found].read(place)
     except OSError as error:
         message = (
             f"cannot read {error.filename or place}: {error.strerror or error}; check its rights and the disk"
         )
         raise OcellusError(message) from error
-    return with_split(dataset, val_fraction)
+    return with_split(rasterised(dataset) if view == "classes" else dataset, val_fraction)
 
 
 def _unknown(path: Path) -> OcellusError:
