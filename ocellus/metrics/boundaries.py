@@ -53,10 +53,8 @@ class BoundaryOverlap:
         wanted = label_map(truth, what="the truth")
         if found.shape == wanted.shape:
             width = distance(found.shape, ratio=self.ratio)
-            found = np.where(wanted == IGNORED, np.uint8(IGNORED), found)
-            wanted, found = (
-                np.where(near_border(side, width=width), side, np.uint8(IGNORED)) for side in (wanted, found)
-            )
+            found = _only(found, wanted != IGNORED)
+            wanted, found = (_only(side, near_border(side, width=width)) for side in (wanted, found))
         self._counts += count_pairs(wanted, found, classes=self.classes)
 
     def merge(self, other: BoundaryOverlap) -> None:
@@ -104,6 +102,11 @@ def near_border(labels: Map, *, width: int) -> Flags:
     one = smallest + np.uint8(1) == largest
     near[width:-width, width:-width] &= ~one
     return near
+
+
+def _only(labels: Map, kept: Flags) -> Map:
+    """(H, W) labels where kept, 255 elsewhere: as bits, since 0 - 1 is 255."""
+    return labels | (kept.view(np.uint8) - np.uint8(1))
 
 
 def _filter(labels: Map, choose: np.ufunc, *, width: int) -> Map:
