@@ -1,4 +1,4 @@
-"""`ocellus evaluate MODEL DATA`: average precision, and a page with curves, confusions and pictures."""
+"""`ocellus evaluate MODEL DATA`: average precision or mean IoU, and a page with confusions and pictures."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--score", type=float, default=0.5, help="score from which detections are drawn and counted (0.5)"
     )
+    parser.add_argument(
+        "--boundaries", action="store_true", help="of classes of pixels, measure boundary IoU too (slower)"
+    )
     parser.add_argument("--limit", type=int, default=0, help="only so many pictures (0: all)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
@@ -43,6 +46,7 @@ def main(argv: list[str]) -> int:
         out=arguments.out or own,
         score=arguments.score,
         limit=arguments.limit,
+        boundaries=arguments.boundaries,
         say=tell,
     )
     found = result.found
@@ -56,6 +60,7 @@ def main(argv: list[str]) -> int:
         f"{found.seconds / found.pictures:.2f} s each, precision {model.precision}"
     )
     for name, value in result.metrics.items():
-        print(f"  {name:<40}{'nothing to measure' if isnan(value) else f'{value:.4f}'}")
+        nothing = found.reasons.get(name, "nothing to measure")
+        print(f"  {name:<40}{nothing if isnan(value) else f'{value:.4f}'}")
     print(f"report  {result.report}")
     return 0

@@ -17,6 +17,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", default="", help="folder for the drawings (default: a new one in runs/)")
     parser.add_argument("--no-out", action="store_true", help="write nothing")
     parser.add_argument("--score", type=float, default=0.5, help="leave out detections below it (0.5)")
+    parser.add_argument(
+        "--maps", action="store_true", help="of a class for every pixel, label maps too (PNG)"
+    )
+    parser.add_argument(
+        "--uncertainty", action="store_true", help="maps of what the network is unsure of, too"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a picture")
@@ -30,7 +36,15 @@ def main(argv: list[str]) -> int:
     check_score(arguments.score)
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
     out = None if arguments.no_out else arguments.out or new_folder("found", model.source)
-    results = run(model, arguments.source, out=out, score=arguments.score, say=tell)
+    results = run(
+        model,
+        arguments.source,
+        out=out,
+        score=arguments.score,
+        maps=arguments.maps,
+        uncertainty=arguments.uncertainty,
+        say=tell,
+    )
     for number, found in enumerate(results):
         if not number:
             knows = f"{model.header.system}, knows {', '.join(model.header.labels[:12])}"

@@ -23,7 +23,7 @@ WANTED = (
 
 
 def pictures(
-    source: str | Sequence[str], *, broken: Broken | None = None, read: Read = read_picture
+    source: str | Sequence[str], *, broken: Broken | None = None, read: Read | None = None
 ) -> Iterator[Any]:
     """The pictures of a source, one at a time; only the one in hand is in memory.
 
@@ -33,7 +33,7 @@ def pictures(
             on standard input, one a line), or several of them. A file called "0" is taken before a camera.
         broken: called with the error of each picture or video that cannot be read, which is then passed over;
             None: the error is raised.
-        read: reads a picture file: a Picture, or what stands for one that is too large to be one.
+        read: reads a picture file, as a Picture or what stands for one that is too large; None: as a Picture.
 
     Returns:
         An iterator. Frames of a video have the path "clip.mp4#12" (from 0), those of a camera "camera 0#12".
@@ -139,7 +139,7 @@ def lines_of_stdin() -> Iterator[str]:
         raise OcellusError("the list on stdin is empty; write a path a line: ls *.jpg | ocellus run MODEL -")
 
 
-def read_all(sources: Iterator[str], broken: Broken | None, read: Read) -> Iterator[Any]:
+def read_all(sources: Iterator[str], broken: Broken | None, read: Read | None) -> Iterator[Any]:
     """The pictures of each source in turn; errors go to `broken` where there is one."""
     for source in sources:
         try:
@@ -158,11 +158,11 @@ def read_all(sources: Iterator[str], broken: Broken | None, read: Read) -> Itera
                 broken(error)
 
 
-def read_one(item: Path | int, read: Read) -> Iterator[Any]:
+def read_one(item: Path | int, read: Read | None) -> Iterator[Any]:
     """The picture or the frames of a file or a camera."""
     if isinstance(item, int):
         yield from camera_frames(item)
     elif is_video(item):
         yield from video_frames(item)
     else:
-        yield read(item)
+        yield (read or read_picture)(item)

@@ -66,9 +66,7 @@ def evaluate(
     records = chosen(dataset, split, limit=limit)
     folder = claimed(Path(out)) if out is not None else None
     kind = kind_of(ready.header.system)
-    measure = kind.measure().Measure(
-        ready, dataset, records, score=score, boundaries=boundaries, say=say
-    )
+    measure = kind.measure().Measure(ready, dataset, records, score=score, boundaries=boundaries, say=say)
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
         say(f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them")
     start = time.perf_counter()

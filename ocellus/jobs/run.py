@@ -170,11 +170,13 @@ def of_huge(ready: Model, picture: Huge, *, sink: Sink | None, kind: Kind) -> Fo
     stem = picture.path.stem
     labels = sink.folder / sink.free_name(f"{stem}-labels", ending=".tif") if sink else None
     seen = look(ready, picture, labels=labels)
-    found = replace(
-        said(kind, seen.value, str(picture.path), seconds=time.perf_counter() - start),
+    found = Found(
+        picture=str(picture.path),
+        value=seen.value,
         size=seen.size,
-        text=kind.show().summary(seen),
-        facts=kind.show().details(seen),
+        text=seen.text,
+        facts=seen.facts,
+        seconds=time.perf_counter() - start,
         labels=str(labels or ""),
     )
     return sink.write(seen.picture, found, kind=kind) if sink else found
@@ -271,7 +273,7 @@ class Sink:
             path = self.folder / self.free_name(Path(found.picture).stem)
             write_picture(drawn, path)
             stem = path.stem
-        named = replace(found, drawing=str(path), **self.write_maps(found, stem, kind=kind))
+        named = self.with_maps(replace(found, drawing=str(path)), stem, kind=kind)
         try:
             self.list.write(json.dumps(named.to_dict(), ensure_ascii=False) + "\n")
             self.list.flush()
@@ -279,16 +281,16 @@ class Sink:
             raise self.refused(error) from error
         return named
 
-    def write_maps(self, found: Found, stem: str, *, kind: Kind) -> dict[str, str]:
-        """Write the maps that were asked for, beside the drawing; their names."""
-        names = {}
-        if self.maps and not found.labels:
-            names["labels"] = self.folder / self.free_name(f"{stem}-labels", ending=".png")
-            kind.show().write_labels(found.value, names["labels"])
+    def with_maps(self, found: Found, stem: str, *, kind: Kind) -> Found:
+        """Write the maps that were asked for, beside the drawing; the same with their names."""
+        labels, uncertainty = found.labels, ""
+        if self.maps and not labels:
+            labels = str(self.folder / self.free_name(f"{stem}-labels", ending=".png"))
+            kind.show().write_labels(found.value, Path(labels))
         if self.uncertainty:
-            names["uncertainty"] = self.folder / self.free_name(f"{stem}-uncertainty")
-            kind.show().write_uncertainty(found.value, names["uncertainty"])
-        return {name: str(path) for name, path in names.items()}
+            uncertainty = str(self.folder / self.free_name(f"{stem}-uncertainty"))
+            kind.show().write_uncertainty(found.value, Path(uncertainty))
+        return replace(found, labels=labels, uncertainty=uncertainty)
 
     def add_frame(self, drawn: Picture, name: str) -> Path:
         """Write a frame of a video to the video of its drawings."""

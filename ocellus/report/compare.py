@@ -69,7 +69,9 @@ def class_rows(runs: Sequence[Run]) -> tuple[str, list[tuple[str, list[tables.Ce
     columns = list(dict.fromkeys(column for names, _ in found for column in names))
     if not columns:
         return "", []
-    column = next((name for name in ("mask/AP", "box/AP", "keypoint/AP") if name in columns), columns[0])
+    column = next(
+        (name for name in ("mask/AP", "box/AP", "keypoint/AP", "IoU") if name in columns), columns[0]
+    )
     rows = []
     for name in dict.fromkeys(name for _, rows_of in found for name in rows_of):
         values = [rows_of.get(name, {}).get(column) for _, rows_of in found]

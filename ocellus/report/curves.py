@@ -40,10 +40,9 @@ def minor_charts(run: Run) -> list[Markup]:
 def validation_chart(run: Run) -> Markup:
     """The validation's figures over steps."""
     recorded = {name: series for (split, name), series in run.history.items() if split == "val"}
-    whole = [name for name in overall(dict.fromkeys(recorded, 0.0)) if name.partition("/")[0] in KINDS]
-    wanted = (
-        [name for name in HEADLINES if name in whole] or whole or list(overall(dict.fromkeys(recorded, 0.0)))
-    )
+    figures = list(overall(dict.fromkeys(recorded, 0.0)))
+    whole = [name for name in figures if name.partition("/")[0] in KINDS]
+    wanted = [name for name in HEADLINES if name in figures] or whole or figures
     lines = [
         Line(name=title(name), x=recorded[name][0], y=recorded[name][1], color=color)
         for color, name in enumerate([name for name in wanted if "loss" not in name][:MOST_LINES])

@@ -20,6 +20,9 @@ from ocellus.values import Picture
 FOLDER = "evaluation"
 """Where in a run's folder an evaluation is kept."""
 
+PARTS = ("truth", "prediction", "mistakes")
+"""The pictures of an example."""
+
 QUALITY = 88
 """JPEG quality of the pictures kept there."""
 
@@ -45,8 +48,8 @@ class Confusion:
 
     Args:
         names: C class names.
-        counts: (C+1, C+1); a row for each true class, a column for each predicted one. The last row counts
-            what was found where nothing is, the last column what was missed.
+        counts: a row for each true class, a column for each predicted one. Of objects (C+1, C+1): the last
+            row counts what was found where nothing is, the last column what was missed. Of pixels (C, C).
         rule: one sentence on when a prediction counts as of an object.
     """
 
@@ -54,16 +57,22 @@ class Confusion:
     counts: tuple[tuple[int, ...], ...]
     rule: str = ""
 
+    @property
+    def of_pixels(self) -> bool:
+        """Whether every pixel was counted; there is nothing then that could be missed."""
+        return len(self.counts) == len(self.names)
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Example:
-    """One picture, drawn twice.
+    """One picture, drawn twice or three times.
 
     Args:
         name: the picture's.
         score: how well it went, 0 to 1; nan where nothing can be said.
         truth: with what is annotated, drawn; None where nothing is known.
         prediction: with what was found, drawn.
+        mistakes: with what is wrong or unsure, drawn, where every pixel has a class.
         why: "best", "worst" or "sample" (chosen by its name alone, the same one for every model).
         note: a few words: "12 of 14 found, 1 false".
     """
@@ -72,6 +81,7 @@ class Example:
     score: float
     truth: Picture | None
     prediction: Picture
+    mistakes: Picture | None = None
     why: str = "sample"
     note: str = ""
 
@@ -105,6 +115,8 @@ class Evaluation:
         curves: precision over recall, of all classes first.
         confusion: classes against classes.
         examples: pictures to show.
+        reasons: for figures that are nan, why.
+        colors: RGB 0..255 of each class, where the data states colors.
     """
 
     metrics: Mapping[str, float]
@@ -116,6 +128,8 @@ class Evaluation:
     curves: tuple[Curve, ...] = ()
     confusion: Confusion | None = None
     examples: tuple[Example, ...] = field(default=())
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    colors: tuple[tuple[int, int, int], ...] = ()
 
 
 def precision_curves(measured: Sequence[average_precision.Curve]) -> tuple[Curve, ...]:
@@ -149,6 +163,8 @@ def save(evaluation: Evaluation, folder: Path) -> None:
         key: getattr(evaluation, key) for key in ("data", "split", "pictures", "seconds", "model")
     }
     content["metrics"] = {name: float(value) for name, value in evaluation.metrics.items()}
+    content["reasons"] = dict(evaluation.reasons)
+    content["colors"] = [list(color) for color in evaluation.colors]
     content["curves"] = [vars(curve) for curve in evaluation.curves]
     content["confusion"] = vars(evaluation.confusion) if evaluation.confusion else None
     content["examples"] = []
@@ -158,7 +174,7 @@ def save(evaluation: Evaluation, folder: Path) -> None:
             old.unlink()
         for number, example in enumerate(evaluation.examples):
             entry = {key: getattr(example, key) for key in ("name", "score", "why", "note")}
-            for part in ("truth", "prediction"):
+            for part in PARTS:
                 picture = getattr(example, part)
                 if picture is not None:
                     entry[part] = f"{number:03d}-{part}.jpg"
@@ -187,11 +203,7 @@ def load(folder: Path) -> Evaluation | None:
         examples = [
             Example(
                 **{**entry, "truth": None}
-                | {
-                    part: _picture(path.parent / entry[part])
-                    for part in ("truth", "prediction")
-                    if part in entry
-                }
+                | {part: _picture(path.parent / entry[part]) for part in PARTS if part in entry}
             )
             for entry in content.pop("examples")
         ]
@@ -204,6 +216,7 @@ def load(folder: Path) -> Evaluation | None:
         if table:
             counts = tuple(tuple(row) for row in table["counts"])
             confusion = Confusion(names=tuple(table["names"]), counts=counts, rule=table["rule"])
+        content["colors"] = tuple(tuple(color) for color in content.get("colors", ()))
         return Evaluation(**content, examples=tuple(examples), curves=tuple(curves), confusion=confusion)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OcellusError(f"{path} is damaged ({error}); `ocellus evaluate` writes it anew") from error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isnan
+from typing import Any, Generic, TypeVar
 
 import torch
 from torchvision.ops import box_iou
@@ -18,38 +20,40 @@ from ocellus.values import Instances, Picture
 LONGEST = 480
 """Pixels of the longer side of a picture on the page."""
 
+Value = TypeVar("Value")
+
 FALSE_COLOR: Color = (222, 226, 232)
 """Of an object found where none is annotated, where all are of one class."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Shown:
+class Shown(Generic[Value]):
     """A picture that may be shown, not drawn yet."""
 
     name: str
     score: float
     picture: Picture
-    prediction: Instances
-    truth: Instances | None
+    prediction: Value
+    truth: Value | None
     note: str
 
 
 @dataclass(eq=False, kw_only=True)
-class Gallery:
+class Gallery(Generic[Value]):
     """Takes pictures one at a time and holds on to those that will be shown; draws them at the end.
 
     Args:
         best: how many of the highest scores.
         worst: how many of the lowest.
         samples: how many by name alone: the same for every model that is evaluated on the data.
-        score_threshold: below which predictions are not drawn.
+        draw: makes an example of a picture, and of the word why it was chosen; objects of a score of 0.5.
     """
 
     best: int = 4
     worst: int = 4
     samples: int = 4
-    score_threshold: float = 0.5
-    _kept: dict[str, list[tuple[float, int, Shown]]] = field(default_factory=dict)
+    draw: Callable[[Shown[Any], str], Example] = field(default_factory=lambda: draw_example)
+    _kept: dict[str, list[tuple[float, int, Shown[Value]]]] = field(default_factory=dict)
     _count: int = 0
 
     def add(
@@ -58,8 +62,8 @@ class Gallery:
         score: float,
         *,
         picture: Picture,
-        prediction: Instances,
-        truth: Instances | None = None,
+        prediction: Value,
+        truth: Value | None = None,
         note: str = "",
     ) -> None:
         """One picture of the evaluation.
@@ -87,10 +91,10 @@ class Gallery:
         for why in ("best", "worst", "sample"):
             for _, _, entry in sorted(self._kept.get(why, []), key=lambda kept: kept[:2], reverse=True):
                 if entry.name not in chosen:
-                    chosen[entry.name] = draw_example(entry, why, score_threshold=self.score_threshold)
+                    chosen[entry.name] = self.draw(entry, why)
         return tuple(chosen.values())
 
-    def _offer(self, why: str, rank: float, entry: Shown, limit: int) -> None:
+    def _offer(self, why: str, rank: float, entry: Shown[Value], limit: int) -> None:
         kept = self._kept.setdefault(why, [])
         item = (rank, -self._count, entry)
         if len(kept) < limit:
@@ -99,7 +103,7 @@ class Gallery:
             heapq.heappushpop(kept, item)
 
 
-def draw_example(entry: Shown, why: str, *, score_threshold: float) -> Example:
+def draw_example(entry: Shown[Instances], why: str, *, score_threshold: float = 0.5) -> Example:
     """A picture with what is annotated and with what was found, both at the page's size.
 
     Objects of several classes have their class's color and label. Where there is one class, each object has a

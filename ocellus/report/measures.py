@@ -27,7 +27,23 @@ GLOSSES = {
 }
 """What the common figures say, in a phrase."""
 
-HEADLINES = ("mask/AP50", "mask/AP", "box/AP50", "box/AP", "keypoint/AP50", "keypoint/AP")
+PIXEL_GLOSSES = {
+    "mIoU": "intersection over union of each class's pixels, mean over the classes",
+    "pixel_accuracy": "share of the pixels that have the right class",
+    "mean_accuracy": "share of each class's pixels that are found, mean over the classes",
+    "frequency_weighted_IoU": "intersection over union, each class by its share of the pixels",
+    "Dice": "twice the intersection over the sum of both, mean over the classes",
+    "boundary_IoU": "intersection over union of the pixels near the classes' borders",
+}
+"""What the figures of classes of pixels say; the most telling first."""
+
+OF_CLASSES = ("IoU", "Dice", "boundary_IoU")
+"""Figures of pixels that there are of each class, "IoU/road"."""
+
+HEADLINES = (
+    *("mask/AP50", "mask/AP", "box/AP50", "box/AP", "keypoint/AP50", "keypoint/AP"),
+    *("mIoU", "pixel_accuracy", "Dice", "boundary_IoU"),
+)
 """Figures worth a tile, the most telling first."""
 
 LOWER_IS_BETTER = ("loss", "error", "seconds", "time", "memory", "missed", "false")
@@ -43,7 +59,7 @@ def title(name: str) -> str:
 
 def gloss(name: str) -> str:
     """What a metric says, in a phrase; empty where it is not a common one."""
-    return GLOSSES.get(name.partition("/")[2], "")
+    return GLOSSES.get(name.partition("/")[2], "") or PIXEL_GLOSSES.get(name, "")
 
 
 def number(value: float) -> str:
@@ -56,7 +72,13 @@ def number(value: float) -> str:
 
 
 def of_class(name: str) -> tuple[str, str] | None:
-    """("mask/AP", "cell") where a metric is of one class, named "mask/AP/cell"; None where it is of all."""
+    """("mask/AP", "cell") where a metric is of one class, named "mask/AP/cell"; None where it is of all.
+
+    Of pixels: ("IoU", "road") for "IoU/road".
+    """
+    figure, slash, rest = name.partition("/")
+    if slash and figure in OF_CLASSES:
+        return figure, rest
     kind, figure, rest = (*name.split("/", 2), "", "")[:3]
     if kind not in KINDS or not rest or f"{figure}/{rest}" in GLOSSES:
         return None
@@ -98,6 +120,9 @@ def _order(name: str) -> tuple[int, int]:
     kind, _, rest = name.partition("/")
     kinds = list(KINDS)
     figures = list(GLOSSES)
+    pixels = (*PIXEL_GLOSSES, *OF_CLASSES)
+    if name in pixels:
+        return len(kinds), pixels.index(name)
     return (
         kinds.index(kind) if kind in kinds else len(kinds),
         figures.index(rest) if rest in figures else len(figures),

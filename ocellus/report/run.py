@@ -77,18 +77,26 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
     if not labels and found and found.confusion:
         labels = list(found.confusion.names)
     overall_columns, overall = tables.overall_rows(metrics)
-    columns, classes = tables.class_rows(metrics, labels)
+    colors = run.header.colors if run.header and run.header.colors else found.colors if found else ()
+    columns, classes = tables.class_rows(
+        metrics, labels, colors=colors, reasons=found.reasons if found else None
+    )
     chart, remark = curves.precision_chart(found.curves if found else ())
     shown = [photograph.picture for photograph in photographs]
     shown += [
-        part for example in examples for part in (example.truth, example.prediction) if part is not None
+        part
+        for example in examples
+        for part in (example.truth, example.prediction, example.mistakes)
+        if part is not None
     ]
     return {
         "title": headline(run),
         "lead": _lead(run, labels),
         "run": run,
         "card": system_of(run),
-        "labels": [(name, tables.css_color(label)) for label, name in enumerate(labels[:MOST_CLASSES])],
+        "labels": [
+            (name, tables.css_color(label, colors)) for label, name in enumerate(labels[:MOST_CLASSES])
+        ],
         "more_labels": max(0, len(labels) - MOST_CLASSES),
         "tiles": _tiles(run, metrics),
         "overall_columns": overall_columns,
@@ -102,9 +110,10 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "precision": chart,
         "precision_remark": remark,
         "confusion": found.confusion if found else None,
-        "confusion_rows": _confusion_rows(found),
+        "confusion_rows": _confusion_rows(found, colors),
         "confused_pairs": tables.confused_pairs(found.confusion) if found and found.confusion else [],
         "groups": _groups(examples),
+        "of_pixels": bool(found and found.confusion and found.confusion.of_pixels),
         "settings": {
             section: [(name, tables.plain(value)) for name, value in values.items()]
             for section, values in run.settings.items()
@@ -144,10 +153,10 @@ def _tiles(run: Run, metrics: dict[str, float]) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _confusion_rows(found: Evaluation | None) -> list[tables.Row]:
+def _confusion_rows(found: Evaluation | None, colors: Sequence[tables.Color]) -> list[tables.Row]:
     if found is None or found.confusion is None or len(found.confusion.names) > tables.LARGEST_MATRIX:
         return []
-    return tables.confusion_rows(found.confusion)
+    return tables.confusion_rows(found.confusion, colors=colors)
 
 
 def _groups(examples: Sequence[Example]) -> list[tuple[str, list[Example]]]:

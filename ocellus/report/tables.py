@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ocellus.report.evaluation import Confusion
-from ocellus.report.measures import GLOSSES, KINDS, number, overall, per_class, title
+from ocellus.report.measures import GLOSSES, KINDS, PIXEL_GLOSSES, number, overall, per_class, title
 from ocellus.values.html import color
+
+Color = tuple[int, int, int]
 
 LARGEST_MATRIX = 24
 """Classes up to which a confusion matrix can be read; above, the pairs most often confused are listed."""
@@ -37,20 +39,37 @@ class Row:
     paint: str = ""
 
 
-def css_color(label: int) -> str:
-    """The color that a class is drawn in."""
-    return "rgb({} {} {})".format(*color(label))
+def css_color(label: int, colors: Sequence[Color] = ()) -> str:
+    """The color that a class is drawn in: the data set's own, where it has one."""
+    return "rgb({} {} {})".format(*(colors[label] if label < len(colors) else color(label)))
 
 
-def class_rows(metrics: Mapping[str, float], labels: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """Column titles and a row for each class, in the order of its label."""
+def class_rows(
+    metrics: Mapping[str, float],
+    labels: Sequence[str],
+    *,
+    colors: Sequence[Color] = (),
+    reasons: Mapping[str, str] | None = None,
+) -> tuple[list[str], list[Row]]:
+    """Column titles and a row for each class, in the order of its label.
+
+    Args:
+        metrics: figures by name.
+        labels: the class names.
+        colors: RGB of each, where the data set states colors.
+        reasons: for figures that are nan, why.
+    """
+    why = reasons or {}
     columns, found = per_class(metrics)
     names = [name for name in labels if name in found] + [name for name in found if name not in labels]
     rows = [
         Row(
             name=name,
-            paint=css_color(labels.index(name)) if name in labels else "",
-            cells=tuple(_figure(found[name].get(column, float("nan"))) for column in columns),
+            paint=css_color(labels.index(name), colors) if name in labels else "",
+            cells=tuple(
+                _figure(found[name].get(column, float("nan")), why.get(f"{column}/{name}", ""))
+                for column in columns
+            ),
         )
         for name in names
     ]
@@ -71,7 +90,7 @@ def overall_rows(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
     table = [
         (
             name.replace("/", " "),
-            GLOSSES.get(name, ""),
+            GLOSSES.get(name, "") or PIXEL_GLOSSES.get(name.replace(" ", "_"), ""),
             [_figure(row[c]) if c in row else empty for c in columns],
         )
         for name, row in rows.items()
@@ -79,8 +98,11 @@ def overall_rows(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
     return [KINDS.get(column, "Value") for column in columns], table
 
 
-def confusion_rows(confusion: Confusion) -> list[Row]:
-    """A row for each true class, cells shaded by their share of it; the last row is what is not there."""
+def confusion_rows(confusion: Confusion, *, colors: Sequence[Color] = ()) -> list[Row]:
+    """A row for each true class, cells shaded by their share of it; the last row is what is not there.
+
+    Of pixels the cells say the share itself, and there is no last row.
+    """
     names = confusion.names
     rows = []
     for index, counts in enumerate(confusion.counts):
@@ -99,7 +121,11 @@ def confusion_rows(confusion: Confusion) -> list[Row]:
                     strong=real and column == index,
                 )
             )
-        paint = css_color(index) if real else ""
+        if confusion.of_pixels:
+            cells = [
+                replace(cell, text=_percent(count, total)) for cell, count in zip(cells, counts, strict=True)
+            ]
+        paint = css_color(index, colors) if real else ""
         rows.append(Row(name=names[index] if real else "nothing there", cells=tuple(cells), paint=paint))
     return rows
 
@@ -152,7 +178,15 @@ def environment() -> list[tuple[str, str]]:
     return rows
 
 
-def _figure(value: float) -> Cell:
+def _percent(count: int, total: int) -> str:
+    """A share in per cent: "93.1", "0.1", "0" for some but few, nothing for none, a dash for none of none."""
+    if not total:
+        return "–"
+    share = 100 * count / total
+    return "" if not count else f"{share:.1f}" if share >= 0.05 else "0"
+
+
+def _figure(value: float, reason: str = "") -> Cell:
     share = value if 0 <= value <= 1 else 0.0
-    hint = "" if value == value else "nothing to measure"
+    hint = "" if value == value else reason or "nothing to measure"
     return Cell(text=number(value), share=share, hint=hint)

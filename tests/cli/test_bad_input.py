@@ -261,13 +261,13 @@ def test_classes_are_not_the_checkpoints(
 
 def test_checkpoint_of_another_system(model: Path, data: Path, refuse: Refusal) -> None:
     network, header = weights.load(model)
-    weights.save("unet.safetensors", network, replace(header, system="see/unet"))
-    for words in (["run", "unet.safetensors", data], ["evaluate", "unet.safetensors", data]):
+    weights.save("later.safetensors", network, replace(header, system="see/later"))
+    for words in (["run", "later.safetensors", data], ["evaluate", "later.safetensors", data]):
         line = refuse(*words)
-        assert "unet.safetensors holds weights of see/unet, which Ocellus 0.1.0 does not have" in line
-    start = ["--start", "unet.safetensors", "--out", "run"]
+        assert "later.safetensors holds weights of see/later, which Ocellus 0.1.0 does not have" in line
+    start = ["--start", "later.safetensors", "--out", "run"]
     line = refuse("train", "see/mask_rcnn", data, *start, *STEPS)
-    assert "unet.safetensors holds weights of see/unet, not of see/mask_rcnn" in line
+    assert "later.safetensors holds weights of see/later, not of see/mask_rcnn" in line
     save_file({"a": torch.zeros(2)}, "foreign.safetensors")
     assert "Try `ocellus import SYSTEM FILE`" in refuse("run", "foreign.safetensors", data)
     assert "neither torchvision's nor detectron2's" in refuse(
