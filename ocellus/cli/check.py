@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -28,7 +28,9 @@ class Arguments:
     """Decode every picture and examine every annotation. Exit code 1: training would refuse the data set."""
 
     data: tyro.conf.Positional[Path]
-    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, id masks, pictures)."""
+    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, masks, pictures)."""
+    view: Literal["objects", "classes"] = "objects"
+    """objects that are marked, or classes of all pixels: label maps, or objects painted as such."""
     json: bool = False
     """Print everything as JSON: all findings, not only the first of each kind."""
     workers: int = 0
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> int:
     arguments = tyro.cli(Arguments, args=argv, prog="ocellus check")
     from ocellus.data.read import read
 
-    dataset = read(arguments.data, val_fraction=arguments.val_fraction)
+    dataset = read(arguments.data, val_fraction=arguments.val_fraction, view=arguments.view)
     result = examine(dataset, arguments.workers or None)
     if arguments.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False, indent=2))
@@ -63,7 +65,8 @@ def examine(dataset: Dataset, workers: int | None) -> Check:
     columns = (TextColumn("decoding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=len({record.image for _, record in dataset.records()}))
+        maps = sum(record.label_map is not None for _, record in dataset.records())
+        task = progress.add_task("", total=len({record.image for _, record in dataset.records()}) + maps)
         return check(dataset, workers=workers, each=lambda: progress.advance(task))
 
 
@@ -77,7 +80,7 @@ def show(result: Check, console: Console) -> None:
     if result.picture_sizes:
         console.print(sizes_line(result), highlight=False)
     if result.names:
-        console.print(class_table(result))
+        console.print(pixel_table(result) if result.semantic else class_table(result))
     refused = sum(finding.severity == "refuse" for finding in result.findings)
     warned = len(result.findings) - refused
     if result.findings:
@@ -123,6 +126,43 @@ def class_table(result: Check) -> Table:
     if any(result.crowds.values()):
         table.add_row("(crowd regions)", *(str(result.crowds[split]) for split in splits), "")
     return table
+
+
+def pixel_table(result: Check) -> Table:
+    """What the values in label maps mean, and the pixels of each class and split, with bars."""
+    from rich.table import Table
+    from rich.text import Text
+
+    splits = list(result.pixels)
+    totals = {name: sum(result.pixels[split][name] for split in splits) for name in result.names}
+    whole = {split: max(sum(result.pixels[split].values()), 1) for split in splits}
+    values: dict[str, list[str]] = {}
+    for value, name, _ in result.values:
+        values.setdefault(name, []).append(value)
+    names = sorted(result.names, key=lambda name: -totals[name])
+    table = Table("class", "in the files", *splits, "pixels", box=None, pad_edge=False)
+    for column in table.columns[2:-1]:
+        column.justify = "right"
+    most = max(totals.values(), default=0)
+    for name in names[:MOST_CLASSES]:
+        shares = [f"{result.pixels[split][name] / whole[split]:.2%}" for split in splits]
+        bar = "█" * round(BAR * totals[name] / most) if most else ""
+        table.add_row(Text(name), shortened(values.get(name, [])), *shares, bar)
+    if len(names) > MOST_CLASSES:
+        rest = names[MOST_CLASSES:]
+        shares = [f"{sum(result.pixels[s][name] for name in rest) / whole[s]:.2%}" for s in splits]
+        table.add_row(f"{len(rest)} more classes", "", *shares, "")
+    for word, title in (("ignored", "(ignored)"), ("no class", "(no class)")):
+        if word in values:
+            counts = [f"{result.ignored[split]} px" if word == "ignored" else "" for split in splits]
+            total = sum(count for _, name, count in result.values if name == word)
+            table.add_row(title, shortened(values[word]), *counts, f"{total} px")
+    return table
+
+
+def shortened(values: list[str]) -> str:
+    """The first few values of a list in a line."""
+    return ", ".join(values[:3]) + (f" and {len(values) - 3} more" if len(values) > 3 else "")
 
 
 def finding_table(result: Check) -> Table:

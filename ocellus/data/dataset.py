@@ -123,7 +123,8 @@ class Dataset:
 
     Args:
         root: the folder or file that was read.
-        format: coco, voc, yolo, labelme, masks or images.
+        format: coco, voc, yolo, labelme, masks or images; of label maps class_masks, cityscapes, voc_classes
+            or panoptic.
         labels: the class names; of label maps the background is one of them.
         splits: records of each split; "train", "val", and others as the format names them.
         skeleton: of the keypoints, where there are any.

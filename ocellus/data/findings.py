@@ -268,7 +268,7 @@ KINDS: dict[str, Kind] = {
     "class-imbalance": Kind(
         WARN,
         "the most frequent class has more than 100 times the training objects of the rarest",
-        "read the AP of each class beside the mean; annotate more of the rare one",
+        "read the figure of each class beside the mean; annotate more of the rare one",
     ),
     # Files
     "file-unused": Kind(

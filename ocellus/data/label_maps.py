@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import uint8
@@ -36,31 +36,6 @@ class Survey(NamedTuple):
 
     labels: NDArray[uint8]
     values: tuple[tuple[str, int, int], ...]
-
-
-@runtime_checkable
-class Surveyed(Protocol):
-    """A reader of a label map that can also tell what stands in the file."""
-
-    def survey(self) -> Survey:
-        """The map with what it was made from."""
-        ...
-
-
-class Key(Protocol):
-    """What the values of the pixels in a file mean."""
-
-    def read(self, path: Path) -> NDArray[Any]:
-        """(H, W) the values in a file."""
-        ...
-
-    def labels(self, values: NDArray[Any]) -> NDArray[uint8]:
-        """(H, W) classes; 255 ignored, 254 unknown."""
-        ...
-
-    def name(self, value: int) -> str:
-        """A value as it is to be shown."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,17 @@ class Rasterised:
             _paint(labels, counts, IGNORED, over=False)
         return labels
 
+    def shapeless(self) -> str:
+        """Which objects have a box and no shape, as a phrase; "" where all have a shape.
+
+        Raises:
+            OcellusError: the annotations cannot be read.
+        """
+        found = [one.source for one in self.record.annotations if not one.rings and one.counts is None]
+        if not found:
+            return ""
+        return f"{len(found)} objects have no outline or mask, {found[0]} first; they would be background"
+
     def survey(self) -> Survey:
         """The map, and its classes as the values that occur."""
         labels = self()

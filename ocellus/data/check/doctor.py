@@ -11,6 +11,14 @@ from pathlib import Path
 from ocellus.data.check.alike import check_alike
 from ocellus.data.check.classes import check_counts, check_ids, check_misread, check_names, check_splits
 from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
+from ocellus.data.check.maps import (
+    MapTally,
+    check_map_classes,
+    check_map_splits,
+    examine_maps,
+    pixels_of,
+    values_of,
+)
 from ocellus.data.check.objects import check_objects, check_smoothing
 from ocellus.data.check.report import Check, ordered
 from ocellus.data.check.tally import Tally
@@ -18,6 +26,7 @@ from ocellus.data.dataset import Annotation, Dataset, Finding, Record
 from ocellus.data.findings import finding
 from ocellus.data.read import read
 from ocellus.errors import OcellusError
+from ocellus.values.segmentation import IGNORED
 
 
 def check(
@@ -28,7 +37,7 @@ def check(
     Args:
         dataset: as read, or what `read` takes; what the reader found is kept among the findings.
         workers: threads that decode; None: one for each core this process may use.
-        each: called after each picture, for a progress bar.
+        each: called after each picture, and after each label map, for a progress bar.
     """
     start = time.perf_counter()
     if not isinstance(dataset, Dataset):
@@ -57,7 +66,12 @@ def check(
     found += [*same, *check_alike(records, glances, {one.file for one in same})]
     objects = tally.objects(dataset.labels.names, tuple(dataset.splits))
     found += [*check_names(dataset), *check_ids(dataset, tally), *check_misread(dataset, tally)]
-    found += [*check_counts(dataset, objects), *check_splits(dataset, tally)]
+    maps = MapTally(len(dataset.labels))
+    if dataset.semantic:
+        maps = examine_maps(dataset, seen, workers=workers or cores(), each=each)
+        found += [*maps.findings, *check_map_classes(dataset, maps), *check_map_splits(dataset, maps)]
+    else:
+        found += [*check_counts(dataset, objects), *check_splits(dataset, tally)]
     return Check(
         root=dataset.root,
         format=dataset.format,
@@ -70,6 +84,9 @@ def check(
         picture_sizes=count_sizes(records, seen),
         object_sides=tally.object_sides(),
         seconds=time.perf_counter() - start,
+        pixels=pixels_of(dataset, maps),
+        ignored={split: int(pixels[IGNORED]) for split, pixels in maps.pixels.items()},
+        values=values_of(dataset, maps),
     )
 
 

@@ -13,6 +13,7 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ocellus.data.check.alike import SIDE, glance
@@ -20,6 +21,7 @@ from ocellus.data.dataset import Finding, Record
 from ocellus.data.findings import finding
 from ocellus.data.images import MOST_PIXELS
 from ocellus.data.pixels import from_pillow
+from ocellus.data.stacks import is_tiff, read_stack, stack_size
 
 EXIF_ORIENTATION = 0x0112
 TURNED = (5, 6, 7, 8)  # the EXIF orientations that change width and height
@@ -71,10 +73,29 @@ def examine(path: Path) -> Seen:
     except FileNotFoundError:
         return Seen(fault="picture-missing", value=namesake(path))
     except UnidentifiedImageError:
-        return Seen(fault="picture-unreadable", value=beginning(path))
+        return examine_stack(path)
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error and more
         kind = "picture-truncated" if "truncated" in str(error).lower() else "picture-unreadable"
         return Seen(size, stored, fault=kind, value=f"{error}" or type(error).__name__)
+
+
+def examine_stack(path: Path) -> Seen:
+    """`examine` of what Pillow does not know: a TIFF of many channels, or no picture."""
+    try:
+        with path.open("rb") as stream:
+            if not is_tiff(stream):
+                return Seen(fault="picture-unreadable", value=beginning(path))
+            _, height, width = stack_size(stream)
+            if height * width > MOST_PIXELS:
+                value = f"{width}x{height}, at most {MOST_PIXELS // 10**6} megapixels are read"
+                return Seen((height, width), (height, width), fault="picture-unreadable", value=value)
+            stack = read_stack(stream)
+    except (ValueError, OSError) as error:
+        return Seen(fault="picture-unreadable", value=str(error))
+    digest = hashlib.blake2b(f"{stack.dtype}{stack.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(stack).data)
+    look = glance(Image.fromarray(stack[0].astype(np.float32)), 1)
+    return Seen((height, width), (height, width), digest.digest(), glance=look)
 
 
 @contextmanager

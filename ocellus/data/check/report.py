@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class Check:
 
     Args:
         root: the folder or file that was read.
-        format: coco, voc, yolo, labelme, masks or images.
+        format: as `Dataset.format`.
         split_rule: where the splits come from.
         names: the class names.
         findings: refusals first, then by kind in the order of the table, then as they stand in the data set.
@@ -28,6 +28,10 @@ class Check:
         picture_sizes: pictures of each (H, W), as displayed, that could be read.
         object_sides: objects by the square root of their box's area, in pixels: "8-16" is from 8, below 16.
         seconds: how long the check took.
+        pixels: of label maps: for each split the pixels of each class; `objects` is then of what they were
+            made from, where they were made from objects.
+        ignored: of label maps: ignored pixels of each split.
+        values: of label maps: (value in the files, its class or "ignored" or "no class", pixels).
     """
 
     root: Path
@@ -41,11 +45,19 @@ class Check:
     picture_sizes: dict[tuple[int, int], int]
     object_sides: dict[str, int]
     seconds: float
+    pixels: dict[str, dict[str, int]] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    values: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def refuses(self) -> bool:
         """Whether training on it is refused."""
         return any(finding.severity == REFUSE for finding in self.findings)
+
+    @property
+    def semantic(self) -> bool:
+        """Whether it is of label maps."""
+        return bool(self.pixels)
 
     def by_kind(self) -> Iterator[tuple[str, list[Finding]]]:
         """Each kind that was found with its findings, refusals first."""
@@ -72,7 +84,7 @@ class Check:
         more = f"; and {len(parts) - 3} more kinds" if len(parts) > 3 else ""
         raise OcellusError(
             f"{self.root} cannot be trained on as it is: {'; '.join(parts[:3])}{more}. "
-            f"`ocellus check {self.root}` lists everything"
+            f"`ocellus check {self.root}{' --view classes' if self.semantic else ''}` lists everything"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,6 +103,11 @@ class Check:
                 for (height, width), count in self.picture_sizes.items()
             ],
             "object_sides": self.object_sides,
+            "pixels": self.pixels,
+            "ignored": self.ignored,
+            "values": [
+                {"value": value, "class": name, "pixels": count} for value, name, count in self.values
+            ],
             "findings": [asdict(finding) for finding in self.findings],
             "seconds": round(self.seconds, 3),
         }
