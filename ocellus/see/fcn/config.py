@@ -164,6 +164,8 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
             f"{data.root} has {len(data.labels)} class ({', '.join(data.labels)}); telling pixels apart "
             "takes two or more: name the background too, as a class of its own"
         )
+    if len(data.labels) > 255:
+        raise OcellusError(f"{data.root} has {len(data.labels)} classes; a label map of 8 bits holds 255")
     first = next((record for _, record in data.records()), None)
     if first is not None:
         from ocellus.data.images import read_picture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ocellus.errors import OcellusError
 from ocellus.nn.dense import segment
 from ocellus.see.fcn.model import COARSEST, FCN
 from ocellus.values import Picture, Segmentation
+from ocellus.values.segmentation import IGNORED
 
 
 def predict(
@@ -27,9 +29,15 @@ def predict(
         probabilities: keep those of all classes too.
 
     Raises:
-        OcellusError: a picture of other channels, or tiles that make no sense.
+        OcellusError: a picture of other channels, tiles that make no sense, or a network that tells more
+            classes apart than a label map can.
     """
     config = network.config
+    if config.classes > IGNORED:
+        raise OcellusError(
+            f"the network scores {config.classes} classes, and a label map holds {IGNORED}: an imported "
+            "classifier is there to begin a training with (--start)"
+        )
     # A vgg or resnet takes any size as it is, as published; tiles have to lie on the grid of their cells.
     any_size = config.backbone != "small" and not config.tile
     return segment(

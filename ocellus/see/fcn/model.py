@@ -32,6 +32,9 @@ AT_ONCE = {"pool4": 0.01, "pool3": 0.0001}
 
 COARSEST = 32
 
+CLASSIFIED = 1000
+"""Most classes: those of ImageNet, of a classifier to begin with. Label maps tell 255 apart."""
+
 
 class Raw(NamedTuple):
     """Logits of every pixel, and the scores they are made of, each at the resolution of its features."""
@@ -256,7 +259,7 @@ def build(config: Config) -> FCN:
     _require(config.depth in (0, *depths), config, "depth", f"one of {known} for the {config.backbone}")
     for field in ("channels", "width", "head_channels"):
         _require(getattr(config, field) >= 1, config, field, "1 or more")
-    _require(2 <= config.classes <= 1000, config, "classes", "2 to 1000")
+    _require(2 <= config.classes <= CLASSIFIED, config, "classes", f"2 to {CLASSIFIED}")
     for field in ("norm_eps", "short_side", "tile", "overlap"):
         _require(getattr(config, field) >= 0, config, field, "0 or more")
     _require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
