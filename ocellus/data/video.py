@@ -158,13 +158,19 @@ class VideoWriter:
         path: the file; ends in .mp4.
         rate: frames a second, `frame_rate(source)` for those of the source.
         quality: x264's constant rate factor, from 0 (lossless) to 51; 18 is hardly told from the original.
+        preset: how long x264 looks for a small file, "ultrafast" to "veryslow".
 
     Raises:
         OcellusError: another ending (exit code 2), or the file cannot be written.
     """
 
     def __init__(
-        self, path: str | Path, *, rate: Fraction | float = FALLBACK_RATE, quality: int = 18
+        self,
+        path: str | Path,
+        *,
+        rate: Fraction | float = FALLBACK_RATE,
+        quality: int = 18,
+        preset: str = "medium",
     ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
@@ -173,6 +179,7 @@ class VideoWriter:
             )
         self.rate = Fraction(rate).limit_denominator(10_000)
         self.quality = quality
+        self.preset = preset
         self.size: tuple[int, int] | None = None
         self.container: Any = None
         self.stream: Any = None
@@ -220,7 +227,7 @@ class VideoWriter:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.container = av.open(str(self.path), mode="w", options={"movflags": "+faststart"})
             self.stream = self.container.add_stream(
-                "libx264", rate=self.rate, options={"crf": str(self.quality)}
+                "libx264", rate=self.rate, options={"crf": str(self.quality), "preset": self.preset}
             )
             self.stream.width, self.stream.height = width + width % 2, height + height % 2
             self.stream.pix_fmt = "yuv420p"

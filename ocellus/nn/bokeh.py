@@ -6,9 +6,8 @@ from math import log2
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from ocellus.nn.matting import SOME, box_mean, resized
+from ocellus.nn.matting import SOME, box_max, box_mean, resized
 
 FINEST = 2.0  # pixels: a blur is computed at a resolution at which its sigma is still at least this
 LEVELS = (0.25, 0.5, 1.0)  # shares of the full blur between which a depth is interpolated
@@ -42,7 +41,7 @@ def blurred_background(
     size = size or (height, width)
     shrink = 2 ** max(0, int(log2(max(sigma, 1) / FINEST)))
     small = (max(1, height // shrink), max(1, width // shrink))
-    weights = 1 - F.max_pool2d(alpha, 2 * margin + 1, stride=1, padding=margin) if margin else 1 - alpha
+    weights = 1 - box_max(alpha, margin)
     # A pixel of mixed color has a say only where there is none of pure background.
     weights = ((weights - PURE) / (1 - PURE)).clamp(min=0) + SLIGHT * weights
     both = gaussian(resized(torch.cat([images * weights, weights], 1), small), sigma / shrink)

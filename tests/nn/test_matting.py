@@ -52,6 +52,16 @@ def test_box_mean_is_the_mean_of_what_is_there() -> None:
     assert torch.allclose(matting.box_mean(values, 9), values.mean().expand(1, 1, 3, 4))
 
 
+@pytest.mark.parametrize("radius", [0, 1, 2, 3, 6, 30])
+def test_windows_are_those_of_pooling(radius: int) -> None:
+    torch.manual_seed(0)
+    values = torch.randn(2, 3, 17, 11)
+    side = 2 * radius + 1
+    mean = F.avg_pool2d(values, side, 1, radius, count_include_pad=False)
+    torch.testing.assert_close(matting.box_mean(values, radius), mean, atol=1e-6, rtol=1e-5)
+    assert torch.equal(matting.box_max(values, radius), F.max_pool2d(values, side, 1, radius))
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_guided_filter_solves_its_equation(channels: int) -> None:
     """At full resolution and one window over all: a and b are those of least squares with a ridge."""

@@ -1,0 +1,8 @@
+"""Portrait: a small network that finds people; cut-outs, blurred and other backgrounds."""
+
+from ocellus.catalog import lazy
+from ocellus.imagine.portrait.config import FIT, PAPER, PREPROCESSING, PRESETS, TINY, Config, Train, adapt
+
+__all__ = ["FIT", "PAPER", "PREPROCESSING", "PRESETS", "TINY", "Config", "Recipe", "Train", "adapt", "build"]
+_HOMES = dict.fromkeys(("predict", "generate", "compose", "soft_mask", "refine"), "inference")
+__getattr__ = lazy(__name__, build="model", Recipe="recipe", **_HOMES)

@@ -1,0 +1,162 @@
+"""Portrait's network: a residual encoder, a look at the whole picture, a decoder with lateral connections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ocellus.errors import OcellusError
+from ocellus.imagine.portrait.config import Config
+from ocellus.nn.norm import NORMS, NormedConv
+
+STRIDE = 32
+LEVELS = 4  # of the encoder after its stem: strides 4, 8, 16 and 32
+
+
+class Raw(NamedTuple):
+    """What the network puts out, before it is a value."""
+
+    logits: Tensor  # (B, K, H, W) at the input's size
+    auxiliary: Tensor | None  # (B, K, h, w) of the decoder at stride 8, in training alone
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions and a shortcut (He 2015, arXiv:1512.03385, section 3.3)."""
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, norm: str) -> None:
+        super().__init__()
+        self.conv1 = NormedConv(inputs, outputs, kernel=3, stride=stride, norm=norm)
+        self.conv2 = NormedConv(outputs, outputs, kernel=3, norm=norm)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = NormedConv(inputs, outputs, kernel=1, stride=stride, norm=norm)
+
+    def forward(self, features: Tensor) -> Tensor:
+        inner = self.conv2(F.relu_(self.conv1(features)))
+        inner += self.shortcut(features)
+        return F.relu_(inner)
+
+
+class Context(nn.Module):
+    """Adds to each place what the mean of the whole picture says."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.whole = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        mean = features.mean((2, 3), keepdim=True)  # (B, C, 1, 1)
+        return features + F.relu(self.whole(mean))
+
+
+class Up(nn.Module):
+    """One step of the decoder: enlarged to the finer level, joined with it, convolved."""
+
+    def __init__(self, inputs: int, lateral: int, outputs: int, *, norm: str) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(inputs, outputs, 1)
+        self.lateral = NormedConv(lateral, outputs, kernel=1, norm=norm)
+        self.conv = NormedConv(outputs, outputs, kernel=3, norm=norm)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        enlarged = F.interpolate(
+            self.reduce(coarse), size=fine.shape[2:], mode="bilinear", align_corners=False
+        )
+        return F.relu_(self.conv(F.relu(self.lateral(fine) + enlarged)))
+
+
+class Portrait(nn.Module):
+    """Answers which class each pixel is of.
+
+    Args:
+        config: the network's settings; `build` checks them.
+    """
+
+    mean: Tensor
+    std: Tensor
+    margin = 0
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
+        widths = config.widths
+        self.stem = NormedConv(config.channels, widths[0], kernel=3, stride=2, norm=config.norm)
+        self.stages = nn.ModuleList()
+        for index, count in enumerate(config.blocks):
+            sizes = [widths[index]] + [widths[index + 1]] * count
+            self.stages.append(
+                nn.Sequential(
+                    *(
+                        Residual(sizes[place], sizes[place + 1], stride=1 if place else 2, norm=config.norm)
+                        for place in range(count)
+                    )
+                )
+            )
+        self.context = Context(widths[-1])
+        coarser = (widths[-1], *config.decoder)
+        self.ups = nn.ModuleList(
+            Up(coarser[index], widths[-2 - index], config.decoder[index], norm=config.norm)
+            for index in range(LEVELS)
+        )
+        self.classify = nn.Conv2d(config.decoder[-1], config.classes, 1)
+        self.auxiliary = nn.Conv2d(config.decoder[1], config.classes, 1)
+
+    def forward(self, images: Tensor) -> Raw:
+        """Class logits of a batch.
+
+        Args:
+            images: (B, channels, H, W) in [0, 1], of any size.
+        """
+        features = F.relu_(self.stem(self.normalize(images)))  # (B, C, H/2, W/2), sides rounded up
+        levels = [features]
+        for stage in self.stages:
+            features = stage(features)
+            levels.append(features)  # strides 4, 8, 16, 32
+        features = self.context(levels.pop())
+        auxiliary = None
+        for index, up in enumerate(self.ups):
+            features = up(features, levels[-1 - index])
+            if index == 1 and self.training:
+                auxiliary = self.auxiliary(features)
+        logits = self.classify(features)  # (B, K, H/2, W/2)
+        size = images.shape[2:]
+        return Raw(F.interpolate(logits, size=size, mode="bilinear", align_corners=False), auxiliary)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> what the encoder takes, channels-last."""
+        if self.config.channel_order == "BGR":
+            images = images.flip(1)
+        images = (images - self.mean) / self.std
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def build(config: Config) -> Portrait:
+    """A network with fresh weights, laid out channels-last.
+
+    Raises:
+        OcellusError: a setting that no network can have. Exit code 2.
+    """
+    _require(config.norm in NORMS, config, "norm", f"one of {', '.join(NORMS)}")
+    _require(config.channel_order in ("RGB", "BGR"), config, "channel_order", "RGB or BGR")
+    _require(config.classes >= 2, config, "classes", "2 or more, the background among them")
+    _require(config.channels >= 1, config, "channels", "1 or more")
+    for field, count in (("widths", LEVELS + 1), ("blocks", LEVELS), ("decoder", LEVELS)):
+        values = getattr(config, field)
+        _require(len(values) == count and min(values) >= 1, config, field, f"{count} numbers of 1 or more")
+    for field in ("short_side", "tile", "overlap"):
+        _require(getattr(config, field) >= 0, config, field, "0 or more")
+    lengths = (1, config.channels)
+    _require(len(config.mean) in lengths, config, "mean", "one number, or one a channel")
+    right = len(config.std) in lengths and min(config.std, default=0) > 0
+    _require(right, config, "std", "one positive number, or one a channel")
+    return Portrait(config).to(memory_format=torch.channels_last)
+
+
+def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
+    if not satisfied:
+        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)
