@@ -115,7 +115,11 @@ def check(settings: Settings) -> None:
     Raises:
         OcellusError: one does not; the message names it. Exit code 2.
     """
+    from ocellus.nn.tiles import Tiling
+
     check_fit(settings.fit)
+    if hasattr(settings.config, "tile"):
+        Tiling(tile=settings.config.tile, overlap=settings.config.overlap).check()
     for part in (settings.config, settings.train):
         for name, value in asdict(part).items():
             numbers = value if isinstance(value, tuple) else (value,)

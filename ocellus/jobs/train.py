@@ -208,14 +208,13 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
         OcellusError: it found what would spoil the training.
     """
     found = check(dataset)
+    look = f"`ocellus check {dataset.root}{' --view classes' if dataset.semantic else ''}`"
     warnings = sum(finding.severity == "warn" for finding in found.findings)
     if warnings:
-        say(f"{warnings} things in {dataset.root} look odd: `ocellus check {dataset.root}` lists them")
+        say(f"{warnings} things in {dataset.root} look odd: {look} lists them")
     found.require()
     if not dataset.splits.get("train"):
-        raise OcellusError(
-            f"{dataset.root} has no pictures to train on; `ocellus check {dataset.root}` tells more"
-        )
+        raise OcellusError(f"{dataset.root} has no pictures to train on; {look} tells more")
 
 
 def begin_with(network: nn.Module, path: Path, names: Sequence[str], *, say: Callable[[str], None]) -> None:

@@ -97,7 +97,8 @@ def per_class(metrics: Mapping[str, float]) -> tuple[list[str], dict[str, dict[s
         if (found := of_class(name)) is not None:
             columns[found[0]] = None
             rows.setdefault(found[1], {})[found[0]] = value
-    return sorted(columns, key=_order), rows
+    order = {name: place for place, name in enumerate(OF_CLASSES)}
+    return sorted(columns, key=lambda name: (order.get(name, 0), *_order(name))), rows
 
 
 def overall(metrics: Mapping[str, float]) -> dict[str, float]:

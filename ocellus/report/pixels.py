@@ -11,7 +11,8 @@ from ocellus.values import Segmentation
 def draw_example(entry: Shown[Segmentation], why: str) -> Example:
     """The three at the page's size, each class in the same color in all of them.
 
-    Where nothing is known of the truth, the third shows where the network is unsure.
+    The page has a legend of its own. Where nothing is known of the truth, the third shows where the network
+    is unsure.
     """
     longest = min(LONGEST, 2 * max(entry.picture.size))
     truth = None
@@ -24,7 +25,7 @@ def draw_example(entry: Shown[Segmentation], why: str) -> Example:
         name=entry.name,
         score=entry.score,
         truth=truth,
-        prediction=draw_segmentation(entry.picture, entry.prediction, longest=longest),
+        prediction=draw_segmentation(entry.picture, entry.prediction, longest=longest, legend=False),
         mistakes=mistakes,
         why=why,
         note=entry.note,
