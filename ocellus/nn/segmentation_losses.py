@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
+from ocellus.values.segmentation import IGNORED
 
-IGNORED = 255
 LOSSES = ("cross_entropy", "balanced", "focal", "dice", "boundary", "ohem", "cross_entropy+dice")
 
 

@@ -82,6 +82,23 @@ def test_thinning_leaves_lines_of_one_pixel_and_every_segment():
             assert not ((one != other) & (one > 0) & (other > 0)).any()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_thinned_segments_never_touch(seed: int):
+    """Lines of one pixel, where either side may take a pixel, and specks."""
+    random = np.random.default_rng(seed)
+    cells = tissue(random, size=(80, 90))
+    inside = np.ones(cells.shape, bool)
+    inside[:-1] &= cells[:-1] == cells[1:]
+    inside[:, :-1] &= cells[:, :-1] == cells[:, 1:]
+    inside &= random.random(cells.shape) > 0.02
+    inside = np.rot90(inside, seed)
+    broad = segments(inside)
+    fine = thin(broad)
+    assert (segments(fine > 0).max(), (fine > 0).sum() > inside.sum()) == (broad.max(), True)
+    for one, other in ((fine[1:], fine[:-1]), (fine[:, 1:], fine[:, :-1])):
+        assert not ((one != other) & (one > 0) & (other > 0)).any()
+
+
 def test_thinning_closes_specks_and_leaves_extremes():
     inside = np.ones((9, 9), bool)
     inside[4, 4] = inside[6, 2:4] = False

@@ -116,6 +116,14 @@ def test_ohem_keeps_a_least_number_and_never_an_ignored_one():
     assert found == pytest.approx(float(losses.cross_entropy(logits, maps)), rel=1e-9)
 
 
+def test_ohem_takes_a_sure_pixel_before_an_ignored_one():
+    logits = torch.zeros(1, 2, 1, 40)
+    logits[:, 1, :, 1:4] = 300  # as sure as a float can be: their loss is 0
+    maps = torch.full((1, 1, 40), 255)
+    maps[..., :4] = 1
+    assert losses.ohem(logits, maps, keep=1.0) == pytest.approx(math.log(2) / 4, rel=1e-6)
+
+
 def test_weights_do_not_choose_what_is_hard():
     logits, maps = pixels(0.9, 0.95, 0.6, 0.3)
     weights = torch.tensor([[[99.0, 1, 1, 3, 1]]])
