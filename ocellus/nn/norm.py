@@ -93,7 +93,8 @@ def make_norm(kind: str, channels: int, *, eps: float = 1e-5) -> nn.Module:
         return FrozenNorm(channels, eps=eps)
     if kind == "batch":
         return nn.BatchNorm2d(channels, eps=eps)
-    return nn.GroupNorm(gcd(32, max(channels // 2, 1)), channels, eps=eps)
+    groups = 1 if channels % 2 else gcd(32, channels // 2)
+    return nn.GroupNorm(groups, channels, eps=eps)
 
 
 def affine(norm: FrozenNorm | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

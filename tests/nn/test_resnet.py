@@ -88,7 +88,14 @@ def test_frozen_norm_is_batch_norm_in_eval_mode_and_has_no_parameters() -> None:
 
 
 def test_groups() -> None:
-    assert [make_norm("group", channels).num_groups for channels in (64, 256, 16, 8, 1)] == [32, 32, 8, 4, 1]
+    assert [make_norm("group", channels).num_groups for channels in (64, 256, 16, 8, 1, 5)] == [
+        32,
+        32,
+        8,
+        4,
+        1,
+        1,
+    ]
 
 
 def test_stride_in_1x1() -> None:

@@ -19,6 +19,9 @@ def losses(
 ) -> dict[str, Tensor]:
     """The terms whose sum is minimized: L + 0.4 L_aux as published.
 
+    Of cross_entropy+dice the auxiliary term is the cross entropy alone: a Dice of its own changes little, and
+    both pass over every pixel and class.
+
     Args:
         raw: of a batch.
         maps: (B, H, W) int64 classes, 255 where nothing counts.
@@ -29,19 +32,20 @@ def losses(
     Returns:
         "segmentation", and "auxiliary" where there are such logits.
     """
-    logits = {"segmentation": (1.0, raw.logits)}
+    logits = {"segmentation": (1.0, raw.logits, train.loss)}
     if raw.auxiliary is not None:
-        logits["auxiliary"] = (train.auxiliary_weight, raw.auxiliary)
+        kind = train.loss.removesuffix("+dice")
+        logits["auxiliary"] = (train.auxiliary_weight, raw.auxiliary, kind)
     return {
         name: share
         * segmentation_loss(
             scores,
             maps,
-            kind=train.loss,
+            kind=kind,
             weights=weights,
             class_weights=class_weights,
             gamma=train.focal_gamma,
             keep=train.ohem_keep,
         )
-        for name, (share, scores) in logits.items()
+        for name, (share, scores, kind) in logits.items()
     }
