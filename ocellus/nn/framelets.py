@@ -79,8 +79,11 @@ def enlarged(part: Part) -> Tensor:
         return part.features
     signs = SIGNS[part.first : part.first + part.bands]
     maps = []
-    for (upper, lower), band in zip(signs, part.features.chunk(part.bands, dim=1), strict=True):
-        rows = [torch.stack([u * band, v * band], dim=-1).flatten(-2) for u, v in (upper, lower)]
+    for sign, band in zip(signs, part.features.chunk(part.bands, dim=1), strict=True):
+        if sign == SIGNS[0]:
+            maps.append(unpool(band))
+            continue
+        rows = [torch.stack([u * band, v * band], dim=-1).flatten(-2) for u, v in sign]
         maps.append(torch.stack(rows, dim=-2).flatten(-3, -2))  # (B, C, h, 2, 2 w) -> (B, C, 2 h, 2 w)
     return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
 
