@@ -230,11 +230,14 @@ def begin_with(network: nn.Module, path: Path, names: Sequence[str], *, say: Cal
         OcellusError: a damaged file, or the networks differ in more than the number of classes.
     """
     other, header = weights.load(path)
-    wanted, given = network.state_dict(), other.state_dict()
+    system = catalog.system(header.system)
+    # A system may know other beginnings than the same network: FCN's coarser strides.
+    given = system.begin_state(network, other) if hasattr(system, "begin_state") else other.state_dict()
+    wanted = network.state_dict()
     changed = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
     kept = {key: wanted[key] if key in changed else tensor for key, tensor in given.items()}
     if len(changed) > len(wanted) // 4:
-        differing = differences(catalog.system(header.system).Config, network, header)
+        differing = differences(system.Config, network, header)
         raise OcellusError(
             f"{path} is of another network: {differing}; give the same settings, or other weights"
         )

@@ -33,7 +33,7 @@ KINDS = {
     "vgg": VGG,
     "small": SMALLEST,
     "resnet": RESNET,
-    "dilated": replace(RESNET, dilated=True, auxiliary=True, head_channels=8),
+    "dilated": replace(RESNET, dilated=True, auxiliary=True, head_channels=32),
 }
 
 
