@@ -56,7 +56,7 @@ def read_list(file: Path) -> tuple[Listed, ...]:
         lines = lines[1:]
     if not lines:
         raise OcellusError(f"{file} names no class; write one a line, or remove the file")
-    found = [_parse(line) for _, line in lines]
+    found = [parse(line) for _, line in lines]
     forms = [(one.number is None, one.color is None) for one in found]
     if any(without_color for _, without_color in forms):  # a name may end in numbers: "lane 1 2 3"
         if not all(without_color for _, without_color in forms):
@@ -75,7 +75,8 @@ def _is_heading(line: str) -> bool:
     return len(words) > 1 and all(_HEADING.fullmatch(word) for word in words)
 
 
-def _parse(line: str) -> Listed:
+def parse(line: str) -> Listed:
+    """The class of one line."""
     if match := _AFTER.fullmatch(line):
         number = int(match[1]) if match[1] else None
         return Listed(match[2], number, (int(match[3]), int(match[4]), int(match[5])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -87,15 +87,23 @@ def object_runs(ids: NDArray[Any]) -> dict[int, NDArray[np.int32]]:
     return found
 
 
-def write_ids(ids: NDArray[Any], path: Path) -> None:
+def write_ids(ids: NDArray[Any], path: Path, *, colors: Sequence[tuple[int, int, int]] = ()) -> None:
     """Writes (H, W) uint8 or uint16 numbers as a PNG.
+
+    Args:
+        ids: the numbers.
+        path: of the file.
+        colors: of the numbers from 0 on, for a palette, in which all others are white; uint8 only.
 
     Raises:
         OcellusError: the file cannot be written.
     """
+    image = Image.fromarray(ids)
+    if colors:
+        image.putpalette([channel for color in colors for channel in color] + [255] * 3 * (256 - len(colors)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(ids).save(path)
+        image.save(path)
     except OSError as error:
         message = (
             f"cannot write {path}: {error.strerror or error}; check the folder's rights and the free space"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from ocellus.errors import OcellusError
 FOLDERS = ("", "ImageSets/Segmentation", "ImageSets", "splits", "lists")
 SPLIT_COLUMNS = ("split", "subset", "fold", "set")
 NAME_COLUMNS = ("file", "filename", "file_name", "image", "name", "picture", "path")
+UNMATCHED = "a list of the splits names no picture that is there, and is not followed"
 
 
 def with_listed_split(dataset: Dataset) -> Dataset:
@@ -32,18 +33,22 @@ def with_listed_split(dataset: Dataset) -> Dataset:
     if file is None or "train" not in listed:
         return dataset
     places = {name: split for split, names in listed.items() for name in names}
+    ends = endings(places)
     splits: dict[str, list[Record]] = {}
     findings = list(dataset.findings)
     used: set[str] = set()
     for _, record in dataset.records():
-        name = next((name for name in spellings(record) if name in places), None)
-        if name is None:
+        spelt = spellings(record)
+        name = next((name for name in spelt if name in places), None)
+        name = name or next((ends[end] for end in spelt if ends.get(end)), None)
+        if not name:
             findings.append(finding("picture-unlisted", record.image, where=Path(file).name))
         else:
             used.add(name)
             splits.setdefault(places[name], []).append(record)
     if not splits:
-        return dataset  # lists of something else
+        nothing = finding("list-unmatched", file, value=f"none of {len(places)} names", detail=UNMATCHED)
+        return replace(dataset, findings=(*dataset.findings, nothing))
     findings += [finding("list-unmatched", file, value=name) for name in places if name not in used]
     return replace(
         dataset,
@@ -108,6 +113,17 @@ def key(name: str) -> str:
     """A picture's name as lists are compared: composed letters, slashes, no ending, no "./"."""
     path = PurePosixPath(unicodedata.normalize("NFC", name.strip().replace("\\", "/")))
     return str(path.with_suffix("") if path.suffix and not path.suffix[1:].isdigit() else path).lstrip("/")
+
+
+def endings(names: Iterable[str]) -> dict[str, str]:
+    """End of a listed path -> the path, "" where several end so: lists often begin at another folder."""
+    found: dict[str, str] = {}
+    for name in names:
+        parts = name.split("/")
+        for first in range(1, len(parts)):
+            end = "/".join(parts[first:])
+            found[end] = "" if end in found else name
+    return found
 
 
 def spellings(record: Record) -> Sequence[str]:

@@ -14,7 +14,7 @@ from ocellus.data.dataset import Finding
 from ocellus.data.images import write_picture
 from ocellus.data.splits import split_of
 from ocellus.errors import OcellusError
-from ocellus.values import Instances
+from ocellus.values import Instances, Segmentation
 
 LOSSES = {
     "overlap-not-held": "objects overlap where a mask file holds one number a pixel; the front one kept it",
@@ -23,6 +23,7 @@ LOSSES = {
     "box-not-held": "boxes are not the extent of their masks; the extent is what will be read",
     "keypoints-not-held": "the format has no keypoints",
     "crowd-not-held": "the format cannot mark crowds; they are written as single objects",
+    "confidence-not-held": "the format has one class a pixel and not how sure it is",
     "score-not-held": "the format has no scores",
     "area-not-held": "annotated areas differ from the pixels of the masks, and the format has none",
 }
@@ -48,7 +49,7 @@ class Losses:
                 kind=kind,
                 file=str(folder),
                 where=f"first in {first}",
-                value=f"{count} objects",
+                value=f"{count} {'pictures' if kind == 'confidence-not-held' else 'objects'}",
                 message=LOSSES[kind],
             )
             for kind, (count, first) in self.found.items()
@@ -89,9 +90,9 @@ class Names:
         return [(split, names[0]) for split, names in self.splits.items()]
 
 
-def place_picture(instances: Instances, path: Path) -> None:
-    """Stores the picture that came with the instances: a copy of its file where there is one."""
-    picture = instances.picture
+def place_picture(value: Instances | Segmentation, path: Path) -> None:
+    """Stores the picture that came with a value: a copy of its file where there is one."""
+    picture = value.picture
     if picture is None or path.exists():
         return
     if picture.path and Path(picture.path).is_file() and Path(picture.path).suffix == path.suffix:
