@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from dataclasses import fields, is_dataclass
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from ocellus import catalog, weights
+from ocellus.errors import OcellusError
 from ocellus.training.settings import Fit
+from ocellus.values import Picture
 
-NAMES = [card.name for card in catalog.cards()]
+EVERYONE = [card.name for card in catalog.cards()]
+METHODS = [card.name for card in catalog.cards() if card.verb == "explain"]  # they look at others' networks
+NAMES = [name for name in EVERYONE if name not in METHODS]  # these bring a network of their own
 VERBS = {"predict", "start+step", "explain", "generate"}
 FOLDER = {"card.toml", "__init__.py", "config.py", "model.py", "loss.py", "inference.py", "recipe.py"}
 FOLDER |= {"convert.py", "README.md", "__pycache__"}
@@ -27,7 +34,16 @@ def test_folder_is_flat_and_complete(name: str) -> None:
     assert len((folder / "__init__.py").read_text().splitlines()) <= 10
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", METHODS)
+def test_folder_of_a_method_is_flat_and_complete(name: str) -> None:
+    folder = catalog.PACKAGE / name
+    there = {path.name for path in folder.iterdir() if path.name != "__pycache__"}
+    assert {"card.toml", "__init__.py", "config.py", "method.py", "README.md"} <= there
+    assert all((folder / entry).is_file() for entry in there)
+    assert len((folder / "__init__.py").read_text().splitlines()) <= 10
+
+
+@pytest.mark.parametrize("name", EVERYONE)
 def test_card_is_complete(name: str) -> None:
     card = catalog.card(name)
     assert card.verb in VERBS
@@ -38,6 +54,16 @@ def test_card_is_complete(name: str) -> None:
 def test_settings_are_flat_documented_and_apart(name: str) -> None:
     system = catalog.system(name)
     kinds = (system.Config, system.Train, Fit)
+    check_settings(name, kinds)
+    assert set(system.PREPROCESSING) <= {field.name for field in fields(system.Config)}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_settings_of_a_method_are_flat_and_documented(name: str) -> None:
+    check_settings(name, (catalog.system(name).Config,))
+
+
+def check_settings(name: str, kinds: tuple[type, ...]) -> None:
     source = (catalog.PACKAGE / name / "config.py").read_text(encoding="utf-8")
     seen: set[str] = set()
     for kind in kinds:
@@ -49,10 +75,9 @@ def test_settings_are_flat_documented_and_apart(name: str) -> None:
             if kind is not Fit:
                 after = source.split(f"    {field.name}: ", 1)[1].split("\n", 1)[1]
                 assert after.lstrip().startswith('"""'), f"{field.name} has no line of text"
-    assert set(system.PREPROCESSING) <= {field.name for field in fields(system.Config)}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERYONE)
 def test_settings_import_nothing_heavy(name: str) -> None:
     module = "ocellus." + name.replace("/", ".")
     code = f"import sys, {module}; sys.exit(any(m in sys.modules for m in ('torch', 'numpy', 'lightning')))"
@@ -94,3 +119,69 @@ def test_same_output_type_in_train_and_eval(name: str) -> None:
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         assert type(network.train()(images)) is type(network.eval()(images))
+
+
+class Toy(nn.Module):
+    """A classifier of its own, with all that methods are known to stumble over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.second = nn.Conv2d(8, 6, 3, padding=1)
+        self.last = nn.Linear(6, 4)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        maps = F.max_pool2d(self.relu(self.norm(self.first(images))), 2)
+        maps = self.relu(self.second(maps))
+        return {"logits": self.last(maps.mean(dim=(2, 3)))}
+
+
+HEAT = [name for name in METHODS if catalog.card(name).value == "Heatmap"]
+
+
+@pytest.mark.parametrize("name", HEAT)
+@pytest.mark.parametrize("caller", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+def test_method_explains_a_picture_and_leaves_the_network_alone(name: str, caller: type) -> None:
+    explain = catalog.system(name).explain
+    torch.manual_seed(0)
+    network = Toy().train()
+    network.first.weight.requires_grad_(False)
+    network.last.bias.grad = torch.ones(4)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    picture = Picture(pixels=torch.randint(0, 256, (3, 40, 48), dtype=torch.uint8))
+    with caller():
+        heat = explain(network, picture)
+        again = explain(network, picture.floats(), score=1)
+    assert heat.size == again.size == picture.size and heat.picture is picture
+    assert heat.values.isfinite().all() and heat.values.abs().sum() > 0
+    assert not heat.values.requires_grad and not heat.values.is_inference()
+    assert heat.target.startswith("class") and again.target == "class 1"
+    assert heat.method == name.split("/")[1]
+    assert heat.signed or heat.values.min() >= 0
+    assert network.training and all(module.training for module in network.modules())
+    assert all(not module._forward_hooks and not module._backward_hooks for module in network.modules())
+    frozen = [key for key, parameter in network.named_parameters() if not parameter.requires_grad]
+    assert frozen == ["first.weight"]
+    graded = [key for key, parameter in network.named_parameters() if parameter.grad is not None]
+    assert graded == ["last.bias"] and torch.equal(network.last.bias.grad, torch.ones(4))
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("name", HEAT)
+def test_method_refuses_what_it_cannot_explain(name: str) -> None:
+    explain = catalog.system(name).explain
+    for given, wanted in (
+        ({"score": 4}, "class 4 .* the network has 4: 0 to 3"),
+        ({"image": torch.zeros(3, 40, 48, dtype=torch.uint8)}, "uint8 .* floats"),
+        ({"image": torch.zeros(2, 3, 40, 48)}, "2 pictures"),
+    ):
+        with pytest.raises(OcellusError, match=wanted):
+            explain(**{"network": Toy(), "image": torch.rand(3, 40, 48)} | given)
+
+
+def test_every_method_has_one_signature() -> None:
+    wanted = ["network", "image", "layer", "score", "preprocess", "config"]
+    for name in HEAT:
+        assert list(inspect.signature(catalog.system(name).explain).parameters) == wanted, name
