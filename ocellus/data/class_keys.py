@@ -16,7 +16,8 @@ from ocellus.data.masks_png import opened, read_colors, read_ids
 from ocellus.errors import OcellusError
 from ocellus.values.segmentation import IGNORED
 
-LOOKED_AT = 24  # label maps, evenly spread; where they say too little all of them
+LOOKED_AT = 24  # label maps, evenly spread; where they say too little more of them
+MOST = 400
 BINARY = ("background", "foreground")
 
 
@@ -86,16 +87,18 @@ def classes_of(root: Path, files: Sequence[Path], lists: Lists) -> Classes:
 
 
 def look_at(files: Sequence[Path]) -> Look:
-    """Numbers and colours of some label maps; of more, until one has something but zeros."""
-    step = max(len(files) // LOOKED_AT, 1)
-    first = list(range(0, len(files), step))[:LOOKED_AT]
-    rest = [place for place in range(len(files)) if place not in set(first)]
+    """Numbers and colours of some label maps; of more until one has another number than 0 and 255, and of all
+    until one has another than 0."""
+    steps = (LOOKED_AT, MOST, len(files))
+    order = dict.fromkeys(place for most in steps for place in spread(len(files), most))
     colored: Path | None = None
     palette: tuple[Color, ...] = ()
     numbers: set[int] = set()
     colors: set[int] = set()
-    for count, place in enumerate((*first, *rest)):
-        if count >= len(first) and (colored or numbers - {0} or colors - {0}):
+    for count, place in enumerate(order):
+        if count >= LOOKED_AT and (colored or numbers - {0, IGNORED}):
+            break
+        if count >= MOST and numbers - {0}:
             break
         try:
             with opened(files[place]) as image:
@@ -111,6 +114,11 @@ def look_at(files: Sequence[Path]) -> Look:
         except OcellusError:
             continue  # the check says so, file by file
     return Look(colored, palette, frozenset(numbers), frozenset(colors))
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` places, evenly spread."""
+    return [place * count // min(count, most) for place in range(min(count, most))]
 
 
 def palette_of(image: Image.Image) -> tuple[Color, ...]:
@@ -168,7 +176,7 @@ def _by_number(listed: Sequence[Listed], file: Path | None, look: Look) -> Class
     _require_few(names, file)
     labels = {name: label for label, name in enumerate(names)}
     table = {number: labels.get(name, IGNORED) for number, name in pairs}
-    if len(names) == 2 and IGNORED in look.numbers and look.numbers <= {0, IGNORED} and set(table) == {0, 1}:
+    if len(names) == 2 and look.numbers == {0, IGNORED} and set(table) == {0, 1}:
         table = {0: table[0], IGNORED: table[1]}  # black and white
         kept = [(IGNORED if number == 1 else number, name) for number, name in kept]
     alone = len(listed) == 1 and not look.numbers <= {0, 1, IGNORED}
@@ -180,7 +188,7 @@ def _unnamed(root: Path, look: Look) -> Classes:
     """Background and foreground, where the numbers are 0 and 1 or 0 and 255."""
     if 1 in look.numbers and look.numbers <= {0, 1, IGNORED}:
         return Classes(BINARY, Numbers(((0, 0), (1, 1))), numbers=(0, 1))
-    if IGNORED in look.numbers and look.numbers <= {0, IGNORED}:
+    if look.numbers == {0, IGNORED}:
         return Classes(BINARY, Numbers(((0, 0), (IGNORED, 1))), numbers=(0, IGNORED))
     if not look.numbers:
         raise OcellusError(f"no mask in {root} can be read; `ocellus check` needs PNGs of numbers or colours")

@@ -101,9 +101,9 @@ def _choose(folder: Path, files: list[Path]) -> tuple[dict[str, Path], list[Path
     if len(ranked) > 1 and "instances" not in ranked[0] and "keypoints" not in ranked[0]:
         raise _ambiguous(folder, files)
     chosen: dict[str, Path] = {}
-    named = [f for f in kinds[ranked[0]] if split_of(f.stem) or split_of(f.parent.name)]
+    named = [file for file in kinds[ranked[0]] if _split(file, folder)]
     for file in named or kinds[ranked[0]]:
-        split = split_of(file.stem) or split_of(file.parent.name) or WHOLE
+        split = _split(file, folder) or WHOLE
         if split in chosen:
             raise _ambiguous(folder, [chosen[split], file])
         chosen[split] = file
@@ -111,6 +111,11 @@ def _choose(folder: Path, files: list[Path]) -> tuple[dict[str, Path], list[Path
         del chosen["trainval"]
     chosen = {("train" if split == "trainval" else split): file for split, file in chosen.items()}
     return chosen, [file for file in files if file not in chosen.values()]
+
+
+def _split(file: Path, root: Path) -> str | None:
+    """The split that a file's name or its folder's speaks of; the name of the whole data set says nothing."""
+    return split_of(file.stem) or (split_of(file.parent.name) if file.parent != root else None)
 
 
 def _ambiguous(folder: Path, files: list[Path]) -> OcellusError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from tifffile import TiffPageSeries
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BROKEN = (OSError, ValueError, IndexError, KeyError, RuntimeError, EOFError)  # what tifffile raises
+BROKEN = (OSError, ValueError, IndexError, KeyError, RuntimeError, EOFError, zlib.error)  # of tifffile
 
 
 def is_tiff(stream: BinaryIO) -> bool:
