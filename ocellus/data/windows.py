@@ -7,6 +7,7 @@ Any other picture is read whole, as bytes.
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,7 +33,16 @@ TILE = 512
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # Rec. 601
-BROKEN = (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError, RuntimeError, EOFError)
+BROKEN = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    EOFError,
+    zlib.error,
+)
 Part = NDArray[Any]
 
 
