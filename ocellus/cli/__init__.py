@@ -23,6 +23,12 @@ COMMANDS = {
     "compare": ("ocellus.cli.compare:main", "several runs side by side: settings, metrics, pictures"),
     "convert": ("ocellus.cli.convert:main", "write a data set in another format"),
     "import": ("ocellus.cli.import_weights:main", "turn a public checkpoint into a weights file"),
+    "portrait": (
+        "ocellus.cli.portrait:main",
+        "cut people out, blur what is behind them, or put them elsewhere",
+    ),
+    "organs": ("ocellus.cli.organs:main", "lungs and heart of chest X-rays, measured; not a medical device"),
+    "driving": ("ocellus.cli.driving:main", "a video of the road in the colors of its classes"),
     "demo": ("ocellus.cli.demo:main", "train on synthetic scenes, then look at real photographs"),
 }
 
