@@ -35,6 +35,9 @@ def box_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
     Args:
         index: which, in the order of `predict`.
         names: class names, where known.
+
+    Raises:
+        OcellusError: when asked of a network without such answers, or where fewer objects are found.
     """
 
     def ask(network: nn.Module, subject: Subject) -> Answer:
@@ -52,6 +55,9 @@ def mask_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
     Args:
         index: which, in the order of `predict`.
         names: class names, where known.
+
+    Raises:
+        OcellusError: when asked of a network without such answers, or where fewer objects are found.
     """
 
     def ask(network: nn.Module, subject: Subject) -> Answer:
@@ -77,6 +83,9 @@ def keypoint_score(index: int, point: int, *, names: tuple[str, ...] = ()) -> Sc
         index: which detection, in the order of `predict`.
         point: which keypoint of it.
         names: class names, where known.
+
+    Raises:
+        OcellusError: when asked of a network without keypoints, or without this object or point.
     """
 
     def ask(network: nn.Module, subject: Subject) -> Answer:
@@ -113,7 +122,7 @@ def _settled(text: str, found: _Found, number: Callable[[nn.Module, Subject, _Fo
     def ask(network: nn.Module, subject: Subject) -> Answer:
         return Answer(number(network, subject, found), score)
 
-    score = Score(text, ask)
+    score = Score(text, ask, local=True)
     return score
 
 

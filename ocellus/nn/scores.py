@@ -83,6 +83,9 @@ def similarity(embedding: Tensor, *, name: str = "the other picture") -> Score:
     Args:
         embedding: (D,) of what it is compared with. Maps are averaged over their places.
         name: what to call it.
+
+    Raises:
+        OcellusError: when asked of a network whose embedding has another length. Exit code 2.
     """
 
     def ask(network: nn.Module, subject: Subject) -> Answer:
@@ -103,6 +106,9 @@ def unit_score(layer: str, channel: int) -> Score:
     Args:
         layer: the layer's name.
         channel: which of its feature maps.
+
+    Raises:
+        OcellusError: when asked of a network without such a unit. Exit code 2.
     """
 
     def ask(network: nn.Module, subject: Subject) -> Answer:

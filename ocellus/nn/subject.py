@@ -49,11 +49,13 @@ class Score:
         ask: runs the network on a subject and takes the number out, with its gradient where that is enabled.
             What the question leaves open ("the top class", "box 0") is decided by the network's own answer.
         labels: (1,) or (B,) int64, the class, where the number is a class score.
+        local: whether it looks at a part of the picture alone, as a detector's score of one box does.
     """
 
     text: str
     ask: Callable[[nn.Module, Subject], Answer]
     labels: Tensor | None = None
+    local: bool = False
 
 
 def subject_of(

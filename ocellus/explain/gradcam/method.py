@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocellus.errors import OcellusError
 from ocellus.explain.gradcam.config import Config
 from ocellus.nn.gradients import layer_gradients
 from ocellus.nn.hooks import untouched
@@ -46,38 +47,51 @@ def explain(
         asked = as_score(score)
         if layer is None:
             layer = last_spatial_layer(network, subject, score=asked)
-        maps, answer = gradcam_maps(network, subject, asked, layer=layer)
+        maps, answer = gradcam_maps(network, subject, asked, layer=layer, weights=config.weights)
         return heatmap(
             chosen_part(maps, config.part), subject, method="gradcam", target=answer.settled.text,
             layer=layer, signed=config.part == "both",
         )  # fmt: skip
 
 
-def gradcam_maps(network: nn.Module, subject: Subject, score: Score, *, layer: str) -> tuple[Tensor, Answer]:
+def gradcam_maps(
+    network: nn.Module, subject: Subject, score: Score, *, layer: str, weights: str = "auto"
+) -> tuple[Tensor, Answer]:
     """Grad-CAM of a batch before its ReLU: the linear combination of equation 2.
 
     With A_k the layer's maps and y the answer, the weight of map k is a_k = mean over places of dy / dA_k
     (equation 1), and the map is sum over k of a_k A_k. A layer that puts out several maps of different
-    resolution, a pyramid, has one for each, which are enlarged to the finest and added.
+    resolution, a pyramid, has one for each, which are enlarged to the finest and added, each cell's share
+    spread over the cells that it becomes.
 
     Args:
         network: in the state that `ocellus.nn.hooks.untouched` puts it in.
         subject: the pictures, (B, C, H, W).
         score: the answer.
         layer: a name.
+        weights: "mean", "place" or "auto"; see `Config`.
 
     Returns:
         (B, h, w) float32 at the layer's resolution, and the answer.
+
+    Raises:
+        OcellusError: no such layer or weights, or no path for gradients. Exit code 2.
     """
+    if weights not in ("auto", "mean", "place"):
+        raise OcellusError(f"weights is {weights!r}; it is auto, mean or place", exit_code=2)
     found = layer_gradients(network, subject, score, layer)
+    places = weights == "place" or (weights == "auto" and found.answer.settled.local)
     total: Tensor | None = None
     pairs = zip(found.activations, found.gradients, strict=True)
     for activation, gradient in sorted(pairs, key=lambda pair: -pair[0].shape[2]):
-        weights = gradient.float().mean(dim=(2, 3))  # (B, C), equation 1
-        combined = torch.einsum("bc,bchw->bhw", weights, activation.float())
+        if places:
+            combined = (gradient.float() * activation.float()).sum(dim=1)
+        else:
+            mean = gradient.float().mean(dim=(2, 3))  # (B, C), equation 1
+            combined = torch.einsum("bc,bchw->bhw", mean, activation.float())
         if total is not None and combined.shape != total.shape:
-            enlarged = F.interpolate(combined[:, None], size=total.shape[1:], mode="bilinear")
-            combined = enlarged[:, 0]
+            share = combined[0].numel() / total[0].numel()
+            combined = F.interpolate(combined[:, None], size=total.shape[1:], mode="bilinear")[:, 0] * share
         total = combined if total is None else total + combined
     assert total is not None
     return total, found.answer
