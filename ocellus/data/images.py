@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
 from ocellus.data.pixels import DEEP, from_array, from_pillow, upright
@@ -51,6 +52,7 @@ MOST_PIXELS = 400_000_000
 Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS or 0, 2 * MOST_PIXELS)
 
 ORIENTATION = 0x0112
+BITS, EXTRA = 258, 338  # tags of TIFF: bits of each channel, what the channels beyond colours are
 CURE = "open it with another program, copy it again, or take it out"
 
 
@@ -117,10 +119,10 @@ def _stack(file: Path, data: bytes, count: int) -> Tensor:
     beyond = _beyond_pillow(io.BytesIO(data))
     if is_tiff(io.BytesIO(data)) and (beyond or count not in (1, 3)):
         try:
-            channels, height, width = stack_size(io.BytesIO(data))
-            if height * width * channels > MOST_PIXELS:
-                raise _too_large(file, f"{width}x{height} pixels of {channels} channels")
-            stack = _tensor(read_stack(io.BytesIO(data)))
+            size = stack_size(io.BytesIO(data))
+            if size.height * size.width * size.channels > MOST_PIXELS:
+                raise _too_large(file, f"{size.width}x{size.height} pixels of {size.channels} channels")
+            stack = upright(_tensor(read_stack(io.BytesIO(data))), size.orientation)
         except ValueError as error:
             raise OcellusError(f"{file}: {error}; {CURE}") from error
     else:
@@ -178,14 +180,18 @@ def _floats(stack: Tensor) -> Tensor:
 
 
 def _beyond_pillow(stream: BinaryIO) -> bool:
-    """Whether a file is a TIFF that Pillow does not open: of many channels, or of 16-bit colours."""
+    """Whether a file is a TIFF of which Pillow gives less than it holds, or nothing: many channels, two that
+    are not grey and transparency, 16-bit colours."""
     beyond = False
     if is_tiff(stream):
         try:
-            Image.open(stream)
+            image = Image.open(stream)
+            tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+            deep = image.mode == "RGB" and max(tags.get(BITS, (8,))) > 8
+            beyond = deep or (image.mode in ("L", "LA") and tags.get(EXTRA, (2,))[0] == 0)
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, struct.error):
             with suppress(ValueError):
-                beyond = stack_size(stream)[0] > 0
+                beyond = stack_size(stream).channels > 0
         stream.seek(0)
     return beyond
 
@@ -204,7 +210,7 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     try:
         with file.open("rb") as stream:
             if _beyond_pillow(stream):
-                return stack_size(stream)[1:]
+                return stack_size(stream).displayed
             with _open(file, stream) as image:
                 width, height = image.size
                 turned = _orientation(image, stream) >= 5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tifffile import TiffPageSeries
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+ORIENTATION = 274
 BROKEN = (OSError, ValueError, IndexError, KeyError, RuntimeError, EOFError, zlib.error)  # of tifffile
 
 
@@ -24,7 +25,9 @@ def is_tiff(stream: BinaryIO) -> bool:
 
 
 def read_stack(stream: BinaryIO) -> NDArray[Any]:
-    """(C, H, W) uint8, uint16 or float32 in [0, 1] of a TIFF's first picture; pages may be its channels.
+    """(C, H, W) uint8, uint16 or float32 in [0, 1] of a TIFF's first picture as stored.
+
+    Pages may be its channels.
 
     Raises:
         ValueError: the file is broken, has more than rows, columns and channels, or values of another kind.
@@ -45,8 +48,22 @@ def read_stack(stream: BinaryIO) -> NDArray[Any]:
     return _fractions(array.reshape(-1, *array.shape[-2:]))
 
 
-def stack_size(stream: BinaryIO) -> tuple[int, int, int]:
-    """(C, H, W) of a TIFF's first picture, without decoding it.
+class StackSize(NamedTuple):
+    """(C, H, W) of a TIFF's first picture as stored, and the EXIF orientation it is to be displayed in."""
+
+    channels: int
+    height: int
+    width: int
+    orientation: int
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """(H, W) once it is turned upright."""
+        return (self.width, self.height) if self.orientation >= 5 else (self.height, self.width)
+
+
+def stack_size(stream: BinaryIO) -> StackSize:
+    """The size of a TIFF's first picture, without decoding it.
 
     Raises:
         ValueError: as of `read_stack`.
@@ -57,11 +74,14 @@ def stack_size(stream: BinaryIO) -> tuple[int, int, int]:
         stream.seek(0)
         with TiffFile(stream) as file:
             shape, axes = _layout(file.series[0])
+            tag = file.pages.first.tags.get(ORIENTATION)
+            turn = int(tag.value) if tag is not None else 1
     except BROKEN as error:
         raise ValueError(f"the TIFF cannot be read ({error})") from error
     sides = dict(zip(axes, shape, strict=True))
     others = [side for axis, side in sides.items() if axis not in "YX"]
-    return int(np.prod(others, dtype=np.int64)), sides["Y"], sides["X"]
+    channels = int(np.prod(others, dtype=np.int64))
+    return StackSize(channels, sides["Y"], sides["X"], turn if 1 <= turn <= 8 else 1)
 
 
 def _layout(series: TiffPageSeries) -> tuple[tuple[int, ...], str]:

@@ -85,17 +85,18 @@ def examine_stack(path: Path) -> Seen:
         with path.open("rb") as stream:
             if not is_tiff(stream):
                 return Seen(fault="picture-unreadable", value=beginning(path))
-            _, height, width = stack_size(stream)
-            if height * width > MOST_PIXELS:
-                value = f"{width}x{height}, at most {MOST_PIXELS // 10**6} megapixels are read"
-                return Seen((height, width), (height, width), fault="picture-unreadable", value=value)
+            said = stack_size(stream)
+            size, stored = said.displayed, (said.height, said.width)
+            if said.height * said.width * said.channels > MOST_PIXELS:
+                value = f"{said.width}x{said.height} of {said.channels} channels, more than is read"
+                return Seen(size, stored, fault="picture-unreadable", value=value)
             stack = read_stack(stream)
     except (ValueError, OSError) as error:
         return Seen(fault="picture-unreadable", value=str(error))
     digest = hashlib.blake2b(f"{stack.dtype}{stack.shape}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(stack).data)
-    look = glance(Image.fromarray(stack[0].astype(np.float32)), 1)
-    return Seen((height, width), (height, width), digest.digest(), glance=look)
+    look = glance(Image.fromarray(stack[0].astype(np.float32)), said.orientation)
+    return Seen(size, stored, digest.digest(), glance=look)
 
 
 @contextmanager
