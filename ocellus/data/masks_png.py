@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from ocellus.data.images import MOST_PIXELS
+from ocellus.data.picture_files import MOST_PIXELS
 from ocellus.data.pixels import DEEP
 from ocellus.errors import OcellusError
 from ocellus.values import runs

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from ocellus.data.check import check
@@ -59,6 +60,15 @@ def test_each_layout_is_read_as_the_guide_says(tmp_path: Path, section: str) -> 
         assert totals == wanted
 
 
+def test_label_maps_are_read_as_the_guide_says(tmp_path: Path) -> None:
+    lay_out("Folders of label maps", tmp_path)
+    result = check(read(tmp_path, view="classes"))
+    assert (result.format, result.names) == ("class_masks", ("road", "sky", "car"))
+    totals = {name: sum(counts[name] for counts in result.pixels.values()) for name in result.names}
+    assert totals == {"road": 2 * (480 * 640 - 20000), "sky": 2 * 10000, "car": 2 * 10000}
+    assert {one.kind for one in result.findings} <= {"class-rare", "class-untrained"}
+
+
 def test_a_hole_is_a_hole(tmp_path: Path) -> None:
     from ocellus.data.instances import instances
 
@@ -73,7 +83,10 @@ def test_a_hole_is_a_hole(tmp_path: Path) -> None:
 def test_the_python_in_the_guide_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay_out("COCO", tmp_path / "my_data")
     monkeypatch.chdir(tmp_path)
-    assert len(PYTHON) == 2
+    lay_out("Folders of label maps", tmp_path / "my_maps")
+    stack = np.random.default_rng(0).integers(0, 65536, (20, 30, 5), np.uint16)
+    tifffile.imwrite(tmp_path / "scan.tif", stack, photometric="minisblack", planarconfig="contig")
+    assert len(PYTHON) == 4
     for code in PYTHON:
         exec(compile(code, "data.md", "exec"), {})
     again = read(tmp_path / "as_yolo")

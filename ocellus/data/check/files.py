@@ -19,7 +19,7 @@ from PIL import Image, UnidentifiedImageError
 from ocellus.data.check.alike import SIDE, glance
 from ocellus.data.dataset import Finding, Record
 from ocellus.data.findings import finding
-from ocellus.data.images import MOST_PIXELS
+from ocellus.data.picture_files import MOST_PIXELS
 from ocellus.data.pixels import from_pillow
 from ocellus.data.stacks import is_tiff, read_stack, stack_size
 
