@@ -105,14 +105,20 @@ FIT = Fit(epochs=100, batch_size=16, optimizer="sgd", learning_rate=1e-2, weight
 PAPER = Config()
 
 SMALL = Config(
-    backbone="small", width=32, deep_stem=False, dilate_first=False, head_channels=64, align_corners=False
+    backbone="small",
+    width=32,
+    deep_stem=False,
+    dilate_first=False,
+    head_channels=72,
+    auxiliary=False,
+    align_corners=False,
 )
 SMALL_TRAIN = Train(loss="cross_entropy+dice", scale_low=0.75, scale_high=1.5, crop=320, color=0.4)
 SMALL_FIT = Fit(
-    epochs=40, batch_size=8, optimizer="adamw", learning_rate=3e-3, weight_decay=0.02, ema=0.995, clip=5.0
+    epochs=32, batch_size=8, optimizer="adamw", learning_rate=3e-3, weight_decay=0.02, ema=0.995, clip=5.0
 )
 
-TINY = replace(SMALL, classes=2, width=4, norm="group", head_channels=8, overlap=16)
+TINY = replace(SMALL, classes=2, width=4, norm="group", head_channels=8, auxiliary=True, overlap=16)
 
 PRESETS = {
     "small": (SMALL, SMALL_TRAIN, SMALL_FIT),

@@ -127,7 +127,7 @@ class Auxiliary(nn.Module):
         hidden = max(config.head_channels // 2, 1)
         self.conv = NormedConv(inputs, hidden, kernel=3, norm=config.norm, eps=config.norm_eps)
         self.drop = nn.Dropout2d(config.dropout)
-        self.score = make_score(hidden, config.classes)
+        self.score = nn.Conv2d(hidden, config.classes, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, K, h, w)."""
@@ -163,7 +163,7 @@ class PSPNet(nn.Module):
             align_corners=config.align_corners,
         )
         self.drop = nn.Dropout2d(config.dropout)
-        self.score = make_score(config.head_channels, config.classes)
+        self.score = nn.Conv2d(config.head_channels, config.classes, 1)
         self.auxiliary = Auxiliary(before, config) if config.auxiliary else None
 
     def forward(self, images: Tensor) -> Raw:
@@ -234,14 +234,6 @@ def make_backbone(config: Config) -> ResNet | Light:
         dilate_first=config.dilate_first,
         deep_stem=config.deep_stem,
     )
-
-
-def make_score(inputs: int, classes: int) -> nn.Conv2d:
-    """A 1x1 convolution that at first says little of any class."""
-    layer = nn.Conv2d(inputs, classes, 1)
-    nn.init.normal_(layer.weight, std=0.01)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return layer
 
 
 def covered(side: int, config: Config) -> int:
