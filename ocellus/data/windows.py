@@ -1,4 +1,4 @@
-"""Pictures larger than memory: read part by part, and label maps of them written part by part.
+"""Pictures larger than memory, read part by part.
 
 A TIFF is cut into tiles or strips, each packed by itself; only those that a part touches are unpacked, and
 the ones used last are kept. A plain array (.npy, or a TIFF that is not packed) is mapped into memory instead.
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -22,27 +21,18 @@ from torch import Tensor
 from ocellus.data.images import picture_size, read_picture
 from ocellus.errors import OcellusError
 
+if TYPE_CHECKING:
+    from tifffile import TiffPage
+
 LARGE = 60_000_000
 """Pixels above which a picture is looked at part by part."""
 
 KEPT = 256 << 20
 """Bytes of unpacked tiles or strips that are kept; one at least."""
 
-TILE = 512
-"""Side of the tiles that are written."""
-
 TIFF_SUFFIXES = (".tif", ".tiff")
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # Rec. 601
-BROKEN = (
-    tifffile.TiffFileError,
-    OSError,
-    ValueError,
-    IndexError,
-    KeyError,
-    RuntimeError,
-    EOFError,
-    zlib.error,
-)
+BROKEN = (OSError, ValueError, IndexError, KeyError, RuntimeError, EOFError, zlib.error)  # of tifffile
 Part = NDArray[Any]
 
 
@@ -118,6 +108,8 @@ def is_large(path: Path) -> bool:
     if path.suffix.lower() == ".npy":
         return True
     if path.suffix.lower() in TIFF_SUFFIXES and path.is_file():
+        import tifffile  # here and below: it takes a while, and few need it
+
         try:
             with tifffile.TiffFile(path) as file:
                 page = file.pages.first
@@ -174,6 +166,8 @@ def _of_array(array: Part, *, channels: int, path: str) -> Source:
 
 
 def _of_tiff(path: Path, channels: int) -> Source:
+    import tifffile
+
     try:
         file = tifffile.TiffFile(path)
         page = file.pages.first
@@ -208,7 +202,7 @@ class Segments:
         page: of an open file.
     """
 
-    def __init__(self, page: tifffile.TiffPage) -> None:
+    def __init__(self, page: TiffPage) -> None:
         self.page = page
         self.planes = page.samplesperpixel if page.planarconfig == 2 else 1
         self.samples = page.samplesperpixel // self.planes
@@ -220,7 +214,7 @@ class Segments:
         self.across = -(-page.imagewidth // self.wide)
         self.kept: OrderedDict[int, Part] = OrderedDict()
         self.bytes = 0
-        self.flat = tifffile.memmap(page.parent.filehandle.path, page=0, mode="r") if _plain(page) else None
+        self.flat = _mapped_page(page)
 
     def read(self, top: int, bottom: int, left: int, right: int) -> Part:
         """(bottom - top, right - left, C) of a part that lies within the picture."""
@@ -263,81 +257,11 @@ class Segments:
         return block
 
 
-def _plain(page: tifffile.TiffPage) -> bool:
-    return bool(page.is_memmappable) and page.parent.filehandle.path is not None
+def _mapped_page(page: TiffPage) -> Part | None:
+    """A page that is not packed, mapped into memory."""
+    import tifffile
 
-
-def bands(
-    parts: Iterable[tuple[int, int, NDArray[np.uint8]]], width: int
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Whole rows of a label map from its parts, which come row by row of tiles: (top, (h, width))."""
-    held: list[tuple[int, int, NDArray[np.uint8]]] = []
-    begin = 0
-    for part in parts:
-        held.append(part)
-        end = max(top + labels.shape[0] for top, _, labels in held)
-        if sum(labels.size for _, _, labels in held) < (end - begin) * width:
-            continue
-        band = np.empty((end - begin, width), np.uint8)
-        for top, left, labels in held:
-            band[top - begin : top - begin + labels.shape[0], left : left + labels.shape[1]] = labels
-        yield begin, band
-        held, begin = [], end
-
-
-def write_labels(
-    path: Path,
-    rows: Iterable[tuple[int, NDArray[np.uint8]]],
-    size: tuple[int, int],
-    *,
-    colors: Sequence[tuple[int, int, int]] = (),
-) -> None:
-    """Write a label map band by band: a tiled TIFF with its colors, or an array (.npy).
-
-    Args:
-        path: ends in .tif, .tiff or .npy.
-        rows: (top, (h, W)) bands from the top down, which cover the picture.
-        size: (H, W).
-        colors: RGB 0..255 of each label, for programs that show the file.
-
-    Raises:
-        OcellusError: another ending (exit code 2), or the disk refuses.
-    """
-    suffix = path.suffix.lower()
-    if suffix not in (*TIFF_SUFFIXES, ".npy"):
-        raise OcellusError(f"cannot write labels as {path.name}; end the name with .tif or .npy", exit_code=2)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if suffix == ".npy":
-            array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=size)
-            for top, band in rows:
-                array[top : top + len(band)] = band
-            array.flush()
-            return
-        table = np.zeros((3, 256), np.uint16)
-        for label, color in enumerate(colors[:256]):
-            table[:, label] = np.array(color, np.uint16) * 257
-        look = {"photometric": "palette", "colormap": table} if colors else {"photometric": "minisblack"}
-        with tifffile.TiffWriter(path) as writer:
-            writer.write(
-                _tiles(rows, size), shape=size, dtype=np.uint8, tile=(TILE, TILE), compression="zlib",
-                maxworkers=1, metadata=None, **look,
-            )  # fmt: skip
-    except OSError as error:
-        raise OcellusError(
-            f"{path} cannot be written ({error.strerror or error}); free some space, or name another place"
-        ) from error
-
-
-def _tiles(rows: Iterable[tuple[int, NDArray[np.uint8]]], size: tuple[int, int]) -> Iterator[Part]:
-    """Tiles of a TIFF, row by row, from bands of any height."""
-    held = np.empty((0, size[1]), np.uint8)
-    done = 0
-    for top, band in rows:
-        held = np.concatenate([held, band])
-        while len(held) >= TILE or (top + len(band) == size[0] and done < size[0]):
-            for left in range(0, size[1], TILE):
-                piece = held[:TILE, left : left + TILE]
-                yield np.pad(piece, ((0, TILE - piece.shape[0]), (0, TILE - piece.shape[1])))
-            done += min(TILE, len(held))
-            held = held[TILE:]
+    if not page.is_memmappable or page.parent.filehandle.path is None:
+        return None
+    found: Part = tifffile.memmap(page.parent.filehandle.path, page=0, mode="r")
+    return found

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ocellus.data.windows import Source, bands, is_large, open_source, write_labels
+from ocellus.data.label_writer import bands, write_labels
+from ocellus.data.windows import Source, is_large, open_source
 from ocellus.draw.segmentation import class_colors
 from ocellus.jobs.found_pixels import details_of, summary_of
 from ocellus.jobs.model import Model
