@@ -123,13 +123,14 @@ def dice(
         weights: (B, H, W) of the pixels, in every sum.
         class_weights: (K,) of the mean.
     """
-    chances = _precise(logits).softmax(dim=1)  # (B, K, H, W)
-    classes = torch.arange(logits.shape[1], device=maps.device)[:, None, None]
-    truth = (maps[:, None] == classes).to(chances.dtype)  # (B, K, H, W)
-    shares = _shares(maps, chances, weights=weights, class_weights=None)[:, None]  # (B, 1, H, W)
-    both = (chances * truth * shares).sum(dim=(0, 2, 3))  # (K,)
-    real = (truth * shares).sum(dim=(0, 2, 3))
-    guessed = (chances * shares).sum(dim=(0, 2, 3))
+    chances = _precise(logits).softmax(dim=1).flatten(2)  # (B, K, H W)
+    shares = _shares(maps, chances, weights=weights, class_weights=None).flatten(1)  # (B, H W)
+    labels = torch.where(maps == IGNORED, 0, maps).flatten(1)  # where ignored the share is 0
+    right = chances.gather(1, labels[:, None])[:, 0] * shares
+    nothing = chances.new_zeros(logits.shape[1])
+    both = nothing.index_add(0, labels.flatten(), right.flatten())  # (K,)
+    real = nothing.index_add(0, labels.flatten(), shares.flatten())
+    guessed = (chances * shares[:, None]).sum(dim=(0, 2))
     wanted = (real > 0).to(chances.dtype)
     if class_weights is not None:
         wanted = wanted * class_weights.to(wanted)

@@ -208,8 +208,10 @@ class PSPNet(nn.Module):
     def enlarge(self, scores: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, K, H, W) float32: (B, K, h, w) scores interpolated to pixels."""
         height, width = (covered(side, self.config) for side in size)
+        # Interpolation is fastest with channels last, the losses are with channels first.
+        layout = torch.contiguous_format if self.training else torch.channels_last
         enlarged = F.interpolate(
-            scores.float().contiguous(),
+            scores.float().contiguous(memory_format=layout),
             size=(height, width),
             mode="bilinear",
             align_corners=self.config.align_corners,
