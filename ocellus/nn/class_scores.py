@@ -48,20 +48,19 @@ def class_score(label: int | Tensor, *, name: str = "") -> Score:
     labels = torch.as_tensor(label).reshape(-1)
     text = f"class {name or ', '.join(str(one) for one in labels.tolist())}"
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Tensor | Answer:
         logits = logits_in(run(network, subject))
         check_labels(labels, logits)
         chosen = labels.to(logits.device).expand(len(logits))
         if logits.ndim == 2:
-            return Answer(logits.gather(1, chosen[:, None])[:, 0], score)
+            return logits.gather(1, chosen[:, None])[:, 0]
         won = logits.detach().argmax(dim=1) == chosen[:, None, None]
         nowhere = ~won.flatten(1).any(dim=1)
         won = won | nowhere[:, None, None]
         settled = pixel_score(labels, won.float(), text)
         return Answer(weighted_mean(logits, chosen, won.float()), settled)
 
-    score = Score(text, ask, labels)
-    return score
+    return Score(text, number, labels)
 
 
 def region_score(
@@ -86,7 +85,7 @@ def region_score(
         raise OcellusError("a region is a box or a mask: give one of them", exit_code=2)
     where = "the mask" if box is None else ",".join(f"{side:g}" for side in box)
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Answer:
         logits = logits_in(run(network, subject))
         if logits.ndim != 4:
             message = f"the network puts out {tuple(logits.shape)}, not a class for every pixel"
@@ -103,7 +102,7 @@ def region_score(
         settled = pixel_score(labels, weights, text)
         return Answer(weighted_mean(logits, labels.expand(len(logits)), weights), settled)
 
-    return Score(f"region {where}", ask)
+    return Score(f"region {where}", number)
 
 
 def check_labels(labels: Tensor, logits: Tensor) -> None:
@@ -140,13 +139,11 @@ def winners(logits: Tensor, names: tuple[str, ...]) -> Tensor:
 def pixel_score(labels: Tensor, weights: Tensor, text: str) -> Score:
     """The mean logit of (B or 1,) classes over fixed pixels, (B or 1, h, w) weights at the logits' size."""
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Tensor:
         logits = logits_in(run(network, subject))
-        chosen = labels.to(logits.device).expand(len(logits))
-        return Answer(weighted_mean(logits, chosen, weights), score)
+        return weighted_mean(logits, labels.to(logits.device).expand(len(logits)), weights)
 
-    score = Score(text, ask, labels)
-    return score
+    return Score(text, number, labels)
 
 
 def weighted_mean(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

@@ -40,13 +40,13 @@ def box_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
         OcellusError: when asked of a network without such answers, or where fewer objects are found.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def look(network: nn.Module, subject: Subject) -> Answer:
         if not is_two_stage(network):
             return _foreign_box(network, subject, index, names)
         found = _find(network, subject, index, names)
         return _settled(f"box {index} ({found.name})", found, _box_logit).ask(network, subject)
 
-    return Score(f"box {index}", ask)
+    return Score(f"box {index}", look)
 
 
 def mask_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
@@ -60,7 +60,7 @@ def mask_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
         OcellusError: when asked of a network without such answers, or where fewer objects are found.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def look(network: nn.Module, subject: Subject) -> Answer:
         _need(network, "mask")
         found = _find(network, subject, index, names)
         with torch.no_grad():
@@ -73,7 +73,7 @@ def mask_score(index: int, *, names: tuple[str, ...] = ()) -> Score:
 
         return _settled(f"mask {index} ({found.name})", found, mean).ask(network, subject)
 
-    return Score(f"mask {index}", ask)
+    return Score(f"mask {index}", look)
 
 
 def keypoint_score(index: int, point: int, *, names: tuple[str, ...] = ()) -> Score:
@@ -88,7 +88,7 @@ def keypoint_score(index: int, point: int, *, names: tuple[str, ...] = ()) -> Sc
         OcellusError: when asked of a network without keypoints, or without this object or point.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def look(network: nn.Module, subject: Subject) -> Answer:
         _need(network, "keypoint")
         found = _find(network, subject, index, names)
         with torch.no_grad():
@@ -105,7 +105,7 @@ def keypoint_score(index: int, point: int, *, names: tuple[str, ...] = ()) -> Sc
         text = f"keypoint {point} of box {index} ({found.name})"
         return _settled(text, found, logit).ask(network, subject)
 
-    return Score(f"keypoint {index},{point}", ask)
+    return Score(f"keypoint {index},{point}", look)
 
 
 def is_detections(output: Any) -> bool:
@@ -119,11 +119,7 @@ def is_detections(output: Any) -> bool:
 def _settled(text: str, found: _Found, number: Callable[[nn.Module, Subject, _Found], Tensor]) -> Score:
     """A number of a fixed box."""
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
-        return Answer(number(network, subject, found), score)
-
-    score = Score(text, ask, local=True)
-    return score
+    return Score(text, lambda network, subject: number(network, subject, found), local=True)
 
 
 def _find(network: nn.Module, subject: Subject, index: int, names: tuple[str, ...]) -> _Found:

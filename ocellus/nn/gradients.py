@@ -36,8 +36,7 @@ def pixel_gradients(network: nn.Module, subject: Subject, score: Score) -> tuple
         OcellusError: the answer does not depend on the pixels by a path that gradients can go. Exit code 2.
     """
     pixels = subject.images.detach().requires_grad_()
-    # A network that changes its input in place changes a copy.
-    answer = score.ask(network, subject._replace(images=pixels.clone()))
+    answer = score.ask(network, subject._replace(images=pixels))
     (gradient,) = _gradients(answer, (pixels,))
     if gradient is None:
         raise _no_path(network, answer, "the picture")

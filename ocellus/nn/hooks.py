@@ -196,7 +196,8 @@ def untouched(network: nn.Module) -> Iterator[None]:
         try:
             network.eval()
             for parameter, _, _ in parameters:
-                parameter.requires_grad_(False)
+                if not parameter.is_inference():
+                    parameter.requires_grad_(False)
             yield
         finally:
             for module, mode in modes:
@@ -204,7 +205,8 @@ def untouched(network: nn.Module) -> Iterator[None]:
             for module, name, tensor in replaced:
                 setattr(module, name, tensor)
             for parameter, required, gradient in parameters:
-                parameter.requires_grad_(required)
+                if not parameter.is_inference():
+                    parameter.requires_grad_(required)
                 parameter.grad = gradient
             for module, name, buffer, value in buffers:
                 if getattr(module, name) is not buffer:

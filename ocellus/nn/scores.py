@@ -43,7 +43,7 @@ def top(names: tuple[str, ...] = ()) -> Score:
         names: class names, where known.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Answer:
         if is_two_stage(network):
             return box_score(0, names=names).ask(network, subject)
         output = run(network, subject)
@@ -59,7 +59,7 @@ def top(names: tuple[str, ...] = ()) -> Score:
             return Answer(weighted_mean(logits, labels, won), pixel_score(labels, won, found.text))
         return Answer(_mean(output), verdict())
 
-    return Score("top", ask)
+    return Score("top", number)
 
 
 def verdict(*, real: bool = True) -> Score:
@@ -69,12 +69,11 @@ def verdict(*, real: bool = True) -> Score:
         real: what speaks for "real"; False: the opposite sign, what speaks for "fake".
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Tensor:
         values = _mean(run(network, subject))
-        return Answer(values if real else -values, score)
+        return values if real else -values
 
-    score = Score(f"verdict {'real' if real else 'fake'}", ask)
-    return score
+    return Score(f"verdict {'real' if real else 'fake'}", number)
 
 
 def similarity(embedding: Tensor, *, name: str = "the other picture") -> Score:
@@ -88,16 +87,15 @@ def similarity(embedding: Tensor, *, name: str = "the other picture") -> Score:
         OcellusError: when asked of a network whose embedding has another length. Exit code 2.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Tensor:
         own = logits_in(run(network, subject)).float()
         own = own.mean(dim=(2, 3)) if own.ndim == 4 else own.flatten(1)
         if own.shape[1] != embedding.numel():
             message = f"the network's embedding has {own.shape[1]} numbers, the given one {embedding.numel()}"
             raise OcellusError(f"{message}: compare embeddings of one network", exit_code=2)
-        return Answer(F.cosine_similarity(own, embedding.to(own).reshape(1, -1)), score)
+        return F.cosine_similarity(own, embedding.to(own).reshape(1, -1))
 
-    score = Score(f"likeness to {name}", ask)
-    return score
+    return Score(f"likeness to {name}", number)
 
 
 def unit_score(layer: str, channel: int) -> Score:
@@ -111,17 +109,16 @@ def unit_score(layer: str, channel: int) -> Score:
         OcellusError: when asked of a network without such a unit. Exit code 2.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
+    def number(network: nn.Module, subject: Subject) -> Tensor:
         with recorded(network, [layer], gradients=torch.is_grad_enabled()) as record:
             run(network, subject)
         maps = record.activations[layer][-1][0] if record.activations[layer] else None
         if maps is None or maps.ndim < 2 or not 0 <= channel < maps.shape[1]:
             given = "was not called" if maps is None else f"puts out {tuple(maps.shape)}"
             raise OcellusError(f"there is no unit {channel} of {layer}: it {given}", exit_code=2)
-        return Answer(maps[:, channel].flatten(1).amax(dim=1), score)
+        return maps[:, channel].flatten(1).amax(dim=1)
 
-    score = Score(f"unit {channel} of {layer}", ask)
-    return score
+    return Score(f"unit {channel} of {layer}", number)
 
 
 def output_score(function: Callable[[Any], Tensor], *, text: str = "a number of its own") -> Score:
@@ -132,12 +129,10 @@ def output_score(function: Callable[[Any], Tensor], *, text: str = "a number of 
         text: what to call it.
     """
 
-    def ask(network: nn.Module, subject: Subject) -> Answer:
-        values = function(run(network, subject))
-        return Answer(values.reshape(len(subject.images)), score)
+    def number(network: nn.Module, subject: Subject) -> Tensor:
+        return function(run(network, subject)).reshape(len(subject.images))
 
-    score = Score(text, ask)
-    return score
+    return Score(text, number)
 
 
 def as_score(score: Score | int | None, names: tuple[str, ...] = ()) -> Score:

@@ -43,7 +43,7 @@ def last_spatial_layer(
             with torch.no_grad():
                 found = _maps(network, subject, lambda: run(network, subject))
         else:
-            asked = subject._replace(images=subject.images.detach().requires_grad_().clone())
+            asked = subject._replace(images=subject.images.detach().requires_grad_())
             answers: list[Tensor] = []
             found = _maps(network, subject, lambda: answers.append(score.ask(network, asked).values))
             reached = _behind(answers[0])

@@ -46,16 +46,22 @@ class Score:
 
     Args:
         text: "class tabby", as it is shown.
-        ask: runs the network on a subject and takes the number out, with its gradient where that is enabled.
-            What the question leaves open ("the top class", "box 0") is decided by the network's own answer.
+        number: runs a network on a subject and takes the (B,) numbers out, with their gradient where that is
+            enabled. A question that leaves something open ("the top class", "box 0") decides it by the
+            network's own answer and gives an `Answer`, whose score is settled.
         labels: (1,) or (B,) int64, the class, where the number is a class score.
         local: whether it looks at a part of the picture alone, as a detector's score of one box does.
     """
 
     text: str
-    ask: Callable[[nn.Module, Subject], Answer]
+    number: Callable[[nn.Module, Subject], Tensor | Answer]
     labels: Tensor | None = None
     local: bool = False
+
+    def ask(self, network: nn.Module, subject: Subject) -> Answer:
+        """The numbers of a subject, and the same question fixed to what was found."""
+        found = self.number(network, subject)
+        return found if isinstance(found, Answer) else Answer(found, self)
 
 
 def subject_of(
@@ -104,8 +110,7 @@ def subject_of(
 
 def run(network: nn.Module, subject: Subject) -> Any:
     """What the network puts out for a subject."""
-    images = subject.images if subject.preprocess is None else subject.preprocess(subject.images)
-    sizes = padded_sizes(subject)
+    images, sizes = _given(subject), padded_sizes(subject)
     return network(images) if sizes is None else network(images, sizes)
 
 
@@ -123,8 +128,13 @@ def is_two_stage(network: nn.Module) -> bool:
 
 def features_of(network: nn.Module, subject: Subject) -> Any:
     """The feature maps that a two-stage detector pools its regions from."""
-    images = subject.images if subject.preprocess is None else subject.preprocess(subject.images)
-    return network.features(images, padded_sizes(subject))  # type: ignore[operator]
+    return network.features(_given(subject), padded_sizes(subject))  # type: ignore[operator]
+
+
+def _given(subject: Subject) -> Tensor:
+    """The network's input: a copy, for networks that overwrite theirs."""
+    images = subject.images.clone()
+    return images if subject.preprocess is None else subject.preprocess(images)
 
 
 def on_picture(maps: Tensor, subject: Subject) -> Tensor:
