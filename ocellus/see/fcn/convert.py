@@ -145,6 +145,8 @@ def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
     for name, tensor in network.state_dict().items():
         keep = name not in given_state or (name.startswith(fresh) and given_state[name].shape != tensor.shape)
         state[name] = tensor if keep else given_state[name]
+        if name.startswith("score_pool") and name not in given_state:
+            state[name] = torch.zeros_like(tensor)
     return state
 
 

@@ -108,9 +108,9 @@ class FCN(nn.Module):
         scored = last
         if self.published or config.dilated:
             self.head, scored = head(config, last), config.head_channels
-        self.score = _score(scored, classes)
-        self.score_pool4 = _score(pool4, classes) if config.stride <= 16 and not config.dilated else None
-        self.score_pool3 = _score(pool3, classes) if config.stride <= 8 and not config.dilated else None
+        self.score = _score(scored, config)
+        self.score_pool4 = _score(pool4, config) if config.stride <= 16 and not config.dilated else None
+        self.score_pool3 = _score(pool3, config) if config.stride <= 8 and not config.dilated else None
         self.upsample_score = Upsampling(classes, 2, learned=True) if self.score_pool4 else None
         self.upsample_pool4 = Upsampling(classes, 2, learned=True) if self.score_pool3 else None
         self.upsample_full: Upsampling | None = None
@@ -122,7 +122,7 @@ class FCN(nn.Module):
             self.auxiliary_head = Narrow(
                 pool4, hidden, norm=config.norm, eps=config.norm_eps, dropout=config.dropout
             )
-            self.auxiliary_score = _score(hidden, classes)
+            self.auxiliary_score = _score(hidden, config)
 
     def forward(self, images: Tensor) -> Raw:
         """Logits of a batch.
@@ -232,11 +232,15 @@ def cropped(larger: Tensor, wanted: Tensor, *, first: int) -> Tensor:
     return larger[:, :, first : first + wanted.shape[2], first : first + wanted.shape[3]]
 
 
-def _score(inputs: int, classes: int) -> nn.Conv2d:
-    """A 1x1 convolution that scores nothing at first (section 4.1: zeros do as well as random numbers)."""
-    layer = nn.Conv2d(inputs, classes, 1)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+def _score(inputs: int, config: Config) -> nn.Conv2d:
+    """A 1x1 convolution; on a vgg it scores nothing at first (section 4.1).
+
+    Zeros do as well as random numbers over trained features. From scratch they hold back all that lies below.
+    """
+    layer = nn.Conv2d(inputs, config.classes, 1)
+    if config.backbone == "vgg":
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return layer
 
 

@@ -65,6 +65,10 @@ def test_other_channels(kind: str, channels: int) -> None:
 def test_skips_of_zero_leave_the_coarse_answer(kind: str) -> None:
     """At first FCN-8s gives what FCN-32s gives: twice twofold and eightfold is 32-fold, but for kinks."""
     fine = build(KINDS[kind]).eval()
+    for layer in (fine.score_pool4, fine.score_pool3):
+        assert layer is not None
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
     coarse = build(replace(KINDS[kind], stride=32)).eval()
     nn.init.normal_(fine.score.weight)
     state = fine.state_dict()
