@@ -169,7 +169,10 @@ def _classes(root: Path) -> dict[int, str]:
             message = (
                 f"{file} lists classes without saying which number the first, {lines[0]!r}, has in the masks"
             )
-            raise OcellusError(f"{message}; write lines such as '1 {lines[0]}', or put background first")
+            cure = f"write lines such as '1 {lines[0]}', or put background first"
+            raise OcellusError(
+                f"{message}; {cure}; masks of classes, not objects, are read with --view classes"
+            )
         named = dict(enumerate(lines, 0 if from_zero else 1))
     named.pop(0, None)
     if not named:
