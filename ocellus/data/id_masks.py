@@ -170,9 +170,7 @@ def _classes(root: Path) -> dict[int, str]:
                 f"{file} lists classes without saying which number the first, {lines[0]!r}, has in the masks"
             )
             cure = f"write lines such as '1 {lines[0]}', or put background first"
-            raise OcellusError(
-                f"{message}; {cure}; masks of classes, not objects, are read with --view classes"
-            )
+            raise OcellusError(f"{message}; {cure}; label maps are read with --view classes")
         named = dict(enumerate(lines, 0 if from_zero else 1))
     named.pop(0, None)
     if not named:
