@@ -88,6 +88,8 @@ def driving(
         raise OcellusError(f"{path} is no video: `ocellus run` takes pictures and folders", exit_code=2)
     if window < 1:
         raise OcellusError(f"--window {window} makes no sense: it takes 1 or more frames", exit_code=2)
+    if not 0 <= fill <= 1:
+        raise OcellusError(f"--fill {fill:g} makes no sense: it takes 0 to 1", exit_code=2)
     place = Path(out) if Path(out).suffix.lower() == ".mp4" else Path(out) / f"{path.stem}.mp4"
     if place.resolve() == path.resolve():
         raise OcellusError(f"{path} would be written over itself: give another --out", exit_code=2)

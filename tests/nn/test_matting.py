@@ -43,6 +43,14 @@ def edge(alpha: Tensor) -> Tensor:
     return ((alpha > 0.02) & (alpha < 0.98))[0, 0]
 
 
+def test_resized_bytes_to_any_size() -> None:
+    values = torch.randint(0, 256, (1, 3, 9, 7), dtype=torch.uint8)
+    for size in ((1, 1), (1, 5), (3, 1), (9, 7), (20, 30), (4, 30)):
+        assert matting.resized(values, size).shape == (1, 3, *size)
+    mean = values.float().mean((2, 3)).round()
+    assert torch.equal(matting.resized(values, (1, 1))[:, :, 0, 0].float(), mean)
+
+
 def test_box_mean_is_the_mean_of_what_is_there() -> None:
     values = torch.arange(12.0).reshape(1, 1, 3, 4)
     found = matting.box_mean(values, 1)[0, 0]
