@@ -2,9 +2,9 @@
 
     python -m benchmarks.portrait_video runs/portrait ../shared/data/clips/people.mp4
 
-The clip is first scaled to 1280x720, which is not timed. Prints frames a second end to end (decoding, network,
-edges, blur, encoding; the model is loaded before), with two threads unless told otherwise, and flicker, the mean
-change of alpha where the picture does not change, with and without temporal smoothing.
+The clip is first scaled to 1280x720, which is not timed. Prints frames a second end to end (decoding,
+network, edges, blur, encoding; the model is loaded before), with two threads unless told otherwise,
+and flicker, the mean change of alpha where the picture does not change, with and without temporal smoothing.
 """
 
 from __future__ import annotations
