@@ -18,13 +18,10 @@ from ocellus.data.windows import Source, is_large, open_source
 from ocellus.draw.segmentation import class_colors
 from ocellus.jobs.found_pixels import details_of, summary_of
 from ocellus.jobs.model import Model
-from ocellus.nn.dense import Block, device_of, label_blocks
+from ocellus.nn.dense import Block, device_of, label_blocks, tiles_for_large
 from ocellus.nn.tiles import Tiling, Window
 from ocellus.values import Picture, Segmentation
 from ocellus.values.segmentation import IGNORED
-
-TILE, OVERLAP = 1024, 128
-"""Of networks that look at whole pictures otherwise."""
 
 GRID = 64
 """Tiles lie on multiples of it, and so on those of every network's strides."""
@@ -112,8 +109,7 @@ def parts_of(network: nn.Module, window: Window, size: tuple[int, int]) -> Itera
     margin = int(getattr(network, "margin", 0))
     stride = getattr(network, "stride", 1)
     tile, overlap = int(getattr(config, "tile", 0)), int(getattr(config, "overlap", 0))
-    if not tile:
-        tile, overlap = TILE, 0 if margin else max(OVERLAP, overlap)
+    tile, overlap = tiles_for_large(tile, overlap, margin)
     tiling = Tiling(
         stride=lcm(GRID, stride if isinstance(stride, int) else 1), tile=tile, overlap=overlap, margin=margin
     )

@@ -20,6 +20,13 @@ GREY = (0.299, 0.587, 0.114)
 """Rec. 601 luma of red, green and blue, as Pillow's mode L has it."""
 
 
+LARGE = 60_000_000
+"""Pixels above which a picture is looked at in tiles, whatever the network's settings say."""
+
+TILE, OVERLAP = 1024, 128
+"""Of these tiles."""
+
+
 class Block(NamedTuple):
     """A part of a label map."""
 
@@ -87,7 +94,7 @@ def segment(
         stride: see `dense_logits`.
         short_side: pixels of the shorter side that the network looks at; 0: as large as the picture is. The
             logits are enlarged, not the labels.
-        tile: see `dense_logits`.
+        tile: see `dense_logits`; above 60 megapixels, 0 means tiles of 1024 pixels.
         overlap: see `dense_logits`.
         margin: see `dense_logits`.
         probabilities: keep those of all classes: 2 bytes a class and pixel.
@@ -98,8 +105,10 @@ def segment(
     config = getattr(network, "config", None)
     channels = int(getattr(config, "channels", 3))
     check_channels(picture, channels)
-    tiling = Tiling(stride=stride, tile=tile, overlap=overlap, margin=margin)
     height, width = picture.size
+    if height * width > LARGE and not short_side:
+        tile, overlap = tiles_for_large(tile, overlap, margin)
+    tiling = Tiling(stride=stride, tile=tile, overlap=overlap, margin=margin)
     labels = torch.empty(height, width, dtype=torch.uint8)
     confidence = torch.empty(height, width, dtype=torch.float16)
     kept: Tensor | None = None
@@ -164,6 +173,16 @@ def label_blocks(
                     yield from settled(top, left, part[0], probabilities=probabilities)
     finally:
         network.train(training)
+
+
+def tiles_for_large(tile: int, overlap: int, margin: int) -> tuple[int, int]:
+    """(tile, overlap) for a picture that no network sees at once: its own tiles where it has some.
+
+    Where the answer is smaller than the input by a margin, tiles fit together without an overlap.
+    """
+    if tile:
+        return tile, overlap
+    return TILE, 0 if margin else max(OVERLAP, overlap)
 
 
 def settled(top: int, left: int, logits: Tensor, *, probabilities: bool) -> Iterator[Block]:

@@ -23,7 +23,7 @@ from ocellus import weights
 from ocellus.cli import main
 from ocellus.data import windows
 from ocellus.data.sources import pictures
-from ocellus.jobs import huge
+from ocellus.nn import dense
 from ocellus.values import Segmentation
 
 
@@ -179,7 +179,7 @@ def test_huge_pictures_are_read_and_written_part_by_part(
     tifffile.imwrite("huge.tif", pixels, photometric="rgb", tile=(64, 64), compression="zlib")
     whole = ocellus.load(model, precision="32")("huge.tif")
     monkeypatch.setattr(windows, "LARGE", 300_000)
-    monkeypatch.setattr(huge, "TILE", 256)
+    monkeypatch.setattr(dense, "TILE", 256)
     line = shows(capsys, "run", model, "huge.tif", "--out", "huge", "--json", "--precision", "32")
     facts = strict(line)
     assert facts["size"] == [512, 704] and facts["labels"] == "huge/huge-labels.tif"

@@ -188,3 +188,17 @@ def test_one_channel_is_the_brightness_of_colors() -> None:
     with torch.no_grad():
         wanted = network(grey.view(1, 1, 24, 24)).logits[0].argmax(dim=0)
     assert torch.equal(segment(network, seen, stride=2).labels.long(), wanted)
+
+
+def test_a_large_picture_is_looked_at_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few pixels at a time, and the same answer."""
+    network, seen = Net().eval(), picture(300, 200)
+    whole = segment(network, seen, stride=2)
+    sizes: list[tuple[int, ...]] = []
+    network.first.register_forward_hook(lambda module, given, out: sizes.append(tuple(out.shape[2:])))
+    monkeypatch.setattr(dense, "LARGE", 50_000)
+    monkeypatch.setattr(dense, "TILE", 96)
+    monkeypatch.setattr(dense, "OVERLAP", 32)
+    tiled = segment(network, seen, stride=2)
+    assert len(sizes) > 4 and set(sizes) == {(96, 96)}
+    assert (tiled.labels == whole.labels).float().mean() > 0.9999
