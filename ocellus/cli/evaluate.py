@@ -26,6 +26,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--boundaries", action="store_true", help="of classes of pixels, measure boundary IoU too (slower)"
     )
+    parser.add_argument(
+        "--cells", default="", help="of membranes: the class of the cells between them, for the Rand score"
+    )
     parser.add_argument("--limit", type=int, default=0, help="only so many pictures (0: all)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
@@ -47,6 +50,7 @@ def main(argv: list[str]) -> int:
         score=arguments.score,
         limit=arguments.limit,
         boundaries=arguments.boundaries,
+        cells=arguments.cells,
         say=tell,
     )
     found = result.found

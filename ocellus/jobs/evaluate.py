@@ -42,6 +42,7 @@ def evaluate(
     score: float = 0.5,
     limit: int = 0,
     boundaries: bool = False,
+    cells: str = "",
     say: Callable[[str], None] = lambda line: None,
 ) -> Evaluated:
     """Measure a model on a split of a data set.
@@ -55,6 +56,7 @@ def evaluate(
             depend on it, and where every pixel has a class nothing does.
         limit: only so many pictures; 0: all.
         boundaries: of classes of pixels, measure boundary IoU too.
+        cells: of classes of pixels, the class that membranes part into cells: measure the Rand score too.
         say: is told what a user should know, and how far it is.
 
     Raises:
@@ -66,7 +68,9 @@ def evaluate(
     records = chosen(dataset, split, limit=limit)
     folder = claimed(Path(out)) if out is not None else None
     kind = kind_of(ready.header.system)
-    measure = kind.measure().Measure(ready, dataset, records, score=score, boundaries=boundaries, say=say)
+    measure = kind.measure().Measure(
+        ready, dataset, records, score=score, boundaries=boundaries, cells=cells, say=say
+    )
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
         say(f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them")
     start = time.perf_counter()

@@ -35,11 +35,12 @@ class Measure:
         records: the pictures to come.
         score: from which a detection is drawn and counted in the confusion matrix.
         boundaries: makes no sense here.
+        cells: nor does this.
         say: is told what a user should know.
 
     Raises:
-        OcellusError: the model does not know the data's classes; or boundaries are asked for, with exit code
-            2.
+        OcellusError: the model does not know the data's classes; or boundaries or cells are asked for, with
+            exit code 2.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class Measure:
         *,
         score: float,
         boundaries: bool,
+        cells: str,
         say: Callable[[str], None],
     ) -> None:
-        if boundaries:
+        if boundaries or cells:
+            flag = "--boundaries" if boundaries else "--cells"
             raise OcellusError(
-                f"--boundaries is for classes of pixels; {model.header.system} finds objects", exit_code=2
+                f"{flag} is for classes of pixels; {model.header.system} finds objects", exit_code=2
             )
         self.model, self.dataset, self.score = model, dataset, score
         self.labels = class_map(model, dataset, say=say)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
 from math import isnan
 
 import numpy as np
@@ -14,6 +16,7 @@ from ocellus.data.images import read_picture
 from ocellus.errors import OcellusError
 from ocellus.jobs.classes import class_map
 from ocellus.jobs.model import Model
+from ocellus.metrics.rand import MembraneScore
 from ocellus.metrics.segmentation import PixelConfusion
 from ocellus.report.evaluation import Confusion, Evaluation
 from ocellus.report.gallery import Gallery
@@ -31,10 +34,11 @@ class Measure:
         records: the pictures to come.
         score: nothing is cut off here: every pixel has a class.
         boundaries: measure boundary IoU too, which takes longer.
+        cells: the class that membranes part into cells: measure the Rand score too. "": do not.
         say: is told what a user should know.
 
     Raises:
-        OcellusError: the model does not know the data's classes.
+        OcellusError: the model does not know the data's classes, or not the class of the cells.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Measure:
         *,
         score: float,
         boundaries: bool,
+        cells: str,
         say: Callable[[str], None],
     ) -> None:
         self.model = model
@@ -52,6 +57,14 @@ class Measure:
         self.colors = model.header.colors or dataset.colors
         self.labels = label_table(class_map(model, dataset, say=say))
         self.boundaries = boundaries
+        self.membranes: MembraneScore | None = None
+        if cells:
+            if cells not in self.names:
+                near = (get_close_matches(cells, self.names) or [", ".join(self.names[:12])])[0]
+                raise OcellusError(
+                    f"--cells {cells}: {model.source} has no such class; there is {near}", exit_code=2
+                )
+            self.membranes = MembraneScore(cells)
         self.confusion = self._empty()
         self.gallery: Gallery[Segmentation] = Gallery(draw=draw_example)
 
@@ -62,7 +75,7 @@ class Measure:
             OcellusError: it cannot be read, or its label map is of another size.
         """
         picture = read_picture(record.image, channels=self.model.channels)
-        found: Segmentation = self.model(picture)
+        found: Segmentation = self.model(picture, probabilities=self.membranes is not None)
         truth = Segmentation(
             labels=torch.from_numpy(self.labels[true_map(record, found.size)]),
             names=self.names,
@@ -71,14 +84,19 @@ class Measure:
         one = self._empty()
         one.add(found, truth)
         self.confusion.merge(one)
+        if self.membranes is not None:
+            self.membranes.add(found, truth)
+            found = replace(found, probabilities=None)  # the gallery keeps pictures, not these
         quality, note = verdict(one)
         self.gallery.add(record.name, quality, picture=picture, prediction=found, truth=truth, note=note)
 
     def evaluation(self) -> Evaluation:
         """Figures, confusion matrix and pictures."""
-        metrics = self.confusion.result()
+        metrics, reasons = self.confusion.result(), self.confusion.reasons()
+        if self.membranes is not None:
+            metrics |= self.membranes.result()
+            reasons |= self.membranes.reasons()
         counts = tuple(tuple(int(count) for count in row) for row in self.confusion.matrix().tolist())
-        reasons = self.confusion.reasons()
         return Evaluation(
             metrics=metrics,
             confusion=Confusion(

@@ -34,6 +34,13 @@ PIXEL_GLOSSES = {
     "frequency_weighted_IoU": "intersection over union, each class by its share of the pixels",
     "Dice": "twice the intersection over the sum of both, mean over the classes",
     "boundary_IoU": "intersection over union of the pixels near the classes' borders",
+    "Rand": "whether the same pixels lie together in cells as in the truth, at the best threshold",
+    "Rand/threshold": "that threshold",
+    "Rand/split": "how far true cells are whole",
+    "Rand/merge": "how far what was found holds one cell only",
+    "Rand/at 0.5": "the Rand score at the threshold 0.5",
+    "pixel_error": "share of the pixels on the wrong side of 0.5",
+    "pixel_error/best F": "1 less the highest F1 score of the cells' pixels",
 }
 """What the figures of classes of pixels say; the most telling first."""
 

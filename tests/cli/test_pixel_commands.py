@@ -275,3 +275,22 @@ def test_colors_of_the_data_reach_the_weights() -> None:
     assert weights.read_header(trained.weights).colors == COLORS
     assert ocellus.load(trained.weights)("painted/images/0.png").colors == COLORS
     torch.manual_seed(0)
+
+
+def test_cells_between_membranes_are_scored_as_the_challenge_does(capsys: pytest.CaptureFixture[str]) -> None:
+    import ocellus.metrics.rand as rand
+
+    answer = strict(shows(capsys, "evaluate", "model.safetensors", "data", "--cells", "road", "--json"))
+    model, data = ocellus.load("model.safetensors"), ocellus.read("data", view="classes")
+    score = rand.MembraneScore(1)
+    for record in data.splits["val"]:
+        found = model(record.image, probabilities=True)
+        assert record.label_map is not None
+        score.add(found, Segmentation(labels=torch.from_numpy(record.label_map()), names=NAMES))
+    for name, value in score.result().items():
+        assert answer["metrics"][name] == pytest.approx(value, abs=1e-6, nan_ok=True), name
+    line = refused(capsys, "evaluate", "model.safetensors", "data", "--cells", "raod", code=2)
+    assert "road" in line
+    write_model(Path("detector.safetensors"))
+    line = refused(capsys, "evaluate", "detector.safetensors", "data", "--cells", "road", code=2)
+    assert "--cells" in line
