@@ -48,3 +48,14 @@ def test_what_learns() -> None:
     assert [name for name, _ in learned.named_parameters()] == ["weight"]
     assert not list(fixed.parameters()) and "weight" in fixed.state_dict()
     assert tuple(learned.weight.shape) == (3, 3, 4, 4) and tuple(fixed.weight.shape) == (1, 1, 4, 4)
+
+
+def test_half_precision_is_reckoned_in_full() -> None:
+    features = torch.randn(1, 3, 4, 5)
+    for upsample in (Upsampling(3, 8, learned=True), Upsampling(3, 8, learned=False)):
+        exact = upsample(features)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(upsample(features), exact)
+        rough = upsample.to(torch.bfloat16)(features.bfloat16())
+        assert rough.dtype == torch.bfloat16
+        torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.05)
