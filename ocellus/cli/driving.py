@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         print(line, file=sys.stderr)
 
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
-    tell(f"{model.source}: {model.header.system}. {model.header.notes}".rstrip())
+    tell(model.introduction())
     result = driving(
         model,
         arguments.source,

@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
         print(line, file=sys.stderr)
 
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    tell(model.introduction())
     out = arguments.out or new_folder("organs", model.source)
     for one in organs(model, arguments.source, out=out, say=tell):
         print(json.dumps(one.to_dict(), ensure_ascii=False) if arguments.json else one.line(), flush=True)

@@ -47,6 +47,7 @@ def main(argv: list[str]) -> int:
         depth=arguments.depth,
     )
     model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    tell(model.introduction())
     results = portrait(
         model,
         arguments.source,

@@ -47,8 +47,7 @@ def main(argv: list[str]) -> int:
     )
     for number, found in enumerate(results):
         if not number:
-            knows = f"{model.header.system}, knows {', '.join(model.header.labels[:12])}"
-            tell(f"{model.source}: {knows}. {model.header.notes}".rstrip())
+            tell(model.introduction())
         print(json.dumps(found.to_dict(), ensure_ascii=False) if arguments.json else found.line(), flush=True)
     if out is not None:
         tell(f"drawings and found.jsonl in {out}")

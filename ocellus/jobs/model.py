@@ -78,6 +78,14 @@ class Model:
         """Channels of the pictures that the network takes."""
         return int(getattr(getattr(self.network, "config", None), "channels", 3))
 
+    def introduction(self) -> str:
+        """One line on what answers here: the file, what it knows, what to know of it, and its licence."""
+        header = self.header
+        knows = f"{self.source}: {header.system}, knows {', '.join(header.labels[:12])}."
+        free = header.licence == "Apache-2.0"
+        licence = "" if free else f"Licence of the weights: {header.licence.rstrip('.')}."
+        return " ".join(part for part in (knows, header.notes, licence) if part)
+
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "32":
             return nullcontext()

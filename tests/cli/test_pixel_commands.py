@@ -296,3 +296,14 @@ def test_cells_between_membranes_are_scored_as_the_challenge_does(capsys: pytest
     write_coco(Path("things"))
     line = refused(capsys, "evaluate", "detector.safetensors", "things", "--cells", "road", code=2)
     assert "--cells" in line
+
+
+def test_weights_that_are_not_free_say_so_when_they_run(capsys: pytest.CaptureFixture[str]) -> None:
+    network, header = weights.load(Path("model.safetensors"))
+    for licence, said in (("not for commercial use", True), ("Apache-2.0", False)):
+        weights.save(Path("licensed.safetensors"), network, replace(header, licence=licence))
+        for command in (["run", "--no-out"], ["portrait", "--subject", "car", "--out", f"p-{said}"]):
+            capsys.readouterr()
+            words = [command[0], "licensed.safetensors", "data/images/0.png", *command[1:]]
+            assert main(words) == 0
+            assert (f"Licence of the weights: {licence}." in capsys.readouterr().err) == said
