@@ -1,11 +1,11 @@
-"""FCN-32s, 16s, 8s, PSPNet and U-Net on road scenes at an equal, small budget: mean and spread of three seeds.
+"""FCN-32s, 16s, 8s, PSPNet and U-Net on road scenes at an equal small budget: mean and spread of three seeds.
 
     python -m benchmarks.camvid_order ../shared/data/camvid --out runs/camvid-order
 
 The three strides of FCN and PSPNet have the same encoder (`ocellus.nn.light`); all are trained from scratch
 with the same loss, pictures, batches, steps and schedule, and the figure is that of the last step's averaged
-weights at the pictures' own size, not the best of several validations. A run that was stopped goes on when the
-command is given again, and one that is finished is not repeated.
+weights at the pictures' own size, not the best of several validations. A run that was stopped goes on when
+the command is given again, and one that is finished is not repeated.
 """
 
 from __future__ import annotations
