@@ -106,6 +106,8 @@ class Record:
         image_id: the number the format gives it, where it does.
         label_map: reads the class of every pixel: a picklable function that returns (H, W) uint8, indices in
             the data set's class names and 255 where nothing is annotated. None in a data set of objects.
+        label: what the picture shows as a whole, an index into the data set's class names. None in data sets
+            of objects and of label maps.
     """
 
     image: Path
@@ -115,6 +117,7 @@ class Record:
     source: str = ""
     image_id: int | None = None
     label_map: Callable[[], NDArray[uint8]] | None = None
+    label: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -124,7 +127,7 @@ class Dataset:
     Args:
         root: the folder or file that was read.
         format: coco, voc, yolo, labelme, masks or images; of label maps class_masks, cityscapes, voc_classes
-            or panoptic.
+            or panoptic; of pictures that have one class each class_folders, class_table or drawings.
         labels: the class names; of label maps the background is one of them.
         splits: records of each split; "train", "val", and others as the format names them.
         skeleton: of the keypoints, where there are any.
@@ -149,6 +152,13 @@ class Dataset:
     def semantic(self) -> bool:
         """Whether every pixel has a class, rather than objects being marked."""
         return any(record.label_map is not None for _, record in self.records())
+
+    @property
+    def view(self) -> str:
+        """As what it was read: "objects", "classes" of all pixels, or "labels" of whole pictures."""
+        if any(record.label is not None for _, record in self.records()):
+            return "labels"
+        return "classes" if self.semantic else "objects"
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Every record with the name of its split."""

@@ -192,3 +192,14 @@ def make_deep_stem(inputs: int, width: int, *, norm: str, eps: float) -> nn.Sequ
         nn.ReLU(inplace=True),
         NormedConv(width, 2 * width, kernel=3, norm=norm, eps=eps),
     )
+
+
+PUBLIC_NAMES = (
+    (r"conv1\.", r"backbone.stem.conv."),
+    (r"bn1\.", r"backbone.stem.norm."),
+    (r"layer(\d)\.(\d+)\.conv(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.conv."),
+    (r"layer(\d)\.(\d+)\.bn(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.norm."),
+    (r"layer(\d)\.(\d+)\.downsample\.0\.", r"backbone.stages.{0-1}.{1}.shortcut.conv."),
+    (r"layer(\d)\.(\d+)\.downsample\.1\.", r"backbone.stages.{0-1}.{1}.shortcut.norm."),
+)
+"""Names in torchvision's ResNets, and ours of a network's `backbone`, as `ocellus.nn.renaming` takes them."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ocellus.errors import OcellusError
 
 BLOCKS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 """Convolutions of each of the five stages (table 1, columns A, B, D and E)."""
@@ -58,3 +62,26 @@ class VGG(nn.Module):
             features = F.max_pool2d(features, 2, stride=2, ceil_mode=self.ceil)
             levels.append(features)
         return levels
+
+
+def public_names(state: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+    """Names of the convolutions of torchvision's VGGs, and ours of a network's `backbone`, as rules.
+
+    Args:
+        state: the checkpoint's tensors, of which some are called "features.0.weight"; of any shapes.
+
+    Raises:
+        OcellusError: one with batch normalization.
+    """
+    places = sorted({int(name.split(".")[1]) for name in state if name.startswith("features.")})
+    if any(state[f"features.{place}.weight"].ndim != 4 for place in places):
+        raise OcellusError(
+            "the VGG has batch normalization (vgg16_bn); only the published one without is known"
+        )
+    # A stage ends where a place is left out for its pooling: convolution, ReLU, convolution, ReLU, pooling.
+    rules, stage, index = [], 0, 0
+    for place, before in zip(places, (places[0], *places), strict=False):
+        stage, index = (stage + 1, 0) if place - before == 3 else (stage, index)
+        rules.append((rf"features\.{place}\.", f"backbone.stages.{stage}.{index}."))
+        index += 1
+    return rules

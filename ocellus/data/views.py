@@ -1,0 +1,41 @@
+"""Parts of a picture at a wanted size, for networks that look at all pictures at one size."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+
+def middle(image: Tensor, *, short_side: int, crop: int) -> Tensor:
+    """The picture resized, and the square in its middle; as torchvision's Resize and CenterCrop.
+
+    Args:
+        image: (C, H, W) uint8, or float32 in [0, 1].
+        short_side: pixels of the shorter side; the other follows, rounded down. 0: not resized.
+        crop: side of the square, at most `short_side`; 0: the whole picture.
+
+    Returns:
+        (C, h, w) of the same type.
+    """
+    height, width = image.shape[1:]
+    if short_side:
+        long = int(short_side * max(height, width) / min(height, width))
+        size = (short_side, long) if height <= width else (long, short_side)
+        image = resized(image, size)
+        height, width = size
+    if not crop:
+        return image
+    top, left = round((height - crop) / 2), round((width - crop) / 2)
+    return image[:, top : top + crop, left : left + crop]
+
+
+def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """To (h, w), bilinear and antialiased as Pillow does: uint8 within one grey level of it.
+
+    Args:
+        image: (C, H, W) uint8 or float32; which it stays.
+        size: h and w.
+    """
+    if tuple(image.shape[1:]) == size:
+        return image
+    return interpolate(image[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
