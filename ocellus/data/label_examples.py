@@ -104,8 +104,11 @@ class LabelExamples:
         channels: C of the pictures; 1: grey, 3: RGB.
         short_side: pictures are resized so that the shorter side has this many pixels; 0: not resized.
         seed: of the dice.
-        weights: (H, W) classes as varied -> (H, W) weights of the pixels' losses; None: no weights.
-        cache: bytes of decoded pictures and maps to keep; a process that has read each once decodes no more.
+        weights: (H, W) classes -> (H, W) weights of the pixels' losses; None: no weights. It is asked once
+            for each whole map, resized to the short side, so that a crop cuts no object in two; what it
+            answers is varied with the map.
+        cache: bytes of decoded pictures, maps and weights to keep; a process that has read each once decodes
+            and weighs no more.
     """
 
     def __init__(
@@ -149,10 +152,7 @@ class LabelExamples:
         else:
             dice = np.random.default_rng((self.seed, epoch, index))
             example = self._varied(example, self.train, dice)
-        weights = None
-        if self.weights is not None:
-            weights = torch.from_numpy(self.weights(example.labels.numpy()))
-        return LabelItem(example.image, example.labels, weights, self.records[index].name)
+        return LabelItem(*example, self.records[index].name)
 
     def _whole(self, example: Labelled) -> Labelled:
         size = self._size(example, 1.0)
@@ -196,7 +196,7 @@ class LabelExamples:
         return resized_size(example.size, short_side=self.short_side, long_side=0, factor=factor)
 
     def _read(self, index: int) -> Labelled:
-        """Picture and map as they are in their files."""
+        """Picture and map as they are in their files, and the weights."""
         known = self.cache.get(index)
         if known is not None:
             return known
@@ -216,7 +216,10 @@ class LabelExamples:
                 f"{example.size[1]}x{example.size[0]}: `ocellus check {self.dataset.root} --view classes` "
                 "lists all such; write the map at the picture's size, without smoothing"
             )
-        size = example.image.nbytes + example.labels.nbytes
+        if self.weights is not None:
+            seen = transforms.resized_labels(example.labels, self._size(example, 1.0))
+            example = example._replace(weights=torch.from_numpy(self.weights(seen.numpy())))
+        size = sum(part.nbytes for part in example if part is not None)
         if size <= self.room:
             self.cache[index] = example
             self.room -= size
