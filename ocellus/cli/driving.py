@@ -17,7 +17,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("source", metavar="VIDEO", help="a video file")
     parser.add_argument("--out", default="", help="folder or .mp4 to write (default: a new folder in runs/)")
     parser.add_argument(
-        "--window", type=int, default=5, help="frames that vote on a pixel's class (5; 1: none)"
+        "--window", type=int, default=5, help="frames that vote on a pixel's class (5; 1: none; 254 at most)"
     )
     parser.add_argument("--fill", type=float, default=0.5, help="opacity of the colors, 0 to 1 (0.5)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")

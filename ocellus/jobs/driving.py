@@ -22,6 +22,8 @@ from ocellus.values import Picture, Segmentation
 
 EVERY = 5.0
 """Seconds between lines on how far it is."""
+MOST = 254
+"""Frames that can vote: votes are counted in bytes, the newest before the oldest is taken back."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +78,7 @@ def driving(
         model: a Model, or what `ocellus.load` takes, that gives every pixel a class.
         source: a video.
         out: the file to write, ending in .mp4, or a folder for it.
-        window: frames that vote on a pixel's class; 1: each for itself.
+        window: frames that vote on a pixel's class, 254 at most; 1: each for itself.
         fill: opacity of the colors, 0 to 1.
         say: is told how far it is.
 
@@ -86,8 +88,8 @@ def driving(
     path = Path(source).expanduser()
     if path.exists() and not is_video(path):
         raise OcellusError(f"{path} is no video: `ocellus run` takes pictures and folders", exit_code=2)
-    if window < 1:
-        raise OcellusError(f"--window {window} makes no sense: it takes 1 or more frames", exit_code=2)
+    if not 1 <= window <= MOST:
+        raise OcellusError(f"--window {window} makes no sense: it takes 1 to {MOST} frames", exit_code=2)
     if not 0 <= fill <= 1:
         raise OcellusError(f"--fill {fill:g} makes no sense: it takes 0 to 1", exit_code=2)
     place = Path(out) if Path(out).suffix.lower() == ".mp4" else Path(out) / f"{path.stem}.mp4"
@@ -165,15 +167,15 @@ class Road:
 
 
 class Vote:
-    """The class that most of the last frames give a pixel; of as many votes, the newer frame's class.
+    """The class that most of the last frames give a pixel; of as many votes, the one given last.
 
     Args:
-        window: how many frames vote.
+        window: how many frames vote, 254 at most.
     """
 
     def __init__(self, window: int) -> None:
         self.window = window
-        self.maps: deque[Tensor] = deque()
+        self.maps: deque[Tensor] = deque()  # the newest last
         self.counts = torch.zeros(0)
 
     def __call__(self, labels: Tensor, *, classes: int) -> Tensor:
@@ -183,13 +185,24 @@ class Vote:
         if self.counts.shape != (classes, *labels.shape):
             self.maps.clear()
             self.counts = torch.zeros(classes, *labels.shape, dtype=torch.uint8)
-        index = labels[None].long()
-        # A vote counts two, so that the newest frame's can break a tie with one more.
-        self.counts.scatter_add_(0, index, torch.full_like(index, 2, dtype=torch.uint8))
+        self._count(labels, 1)
         self.maps.append(labels)
         if len(self.maps) > self.window:
-            old = self.maps.popleft()[None].long()
-            self.counts.scatter_add_(0, old, torch.full_like(old, 254, dtype=torch.uint8))  # -2 of 256
-        mine = self.counts.gather(0, index)[0]
-        best, winner = self.counts.max(dim=0)
-        return torch.where(mine == best, labels, winner.to(torch.uint8))
+            self._count(self.maps.popleft(), 255)  # -1 of 256
+        counts = self.counts.flatten(1)  # (C, HW)
+        most = counts.amax(dim=0)
+        winner = labels.flatten().clone()
+        # Few pixels have another class now than most frames gave: for those, look back, frame by frame.
+        left = (counts.gather(0, winner[None].long())[0] < most).nonzero()[:, 0]
+        for earlier in reversed(tuple(self.maps)[:-1]):
+            if not len(left):
+                break
+            given = earlier.flatten()[left]
+            won = counts[given.long(), left] == most[left]
+            winner[left[won]] = given[won]
+            left = left[~won]
+        return winner.view_as(labels)
+
+    def _count(self, labels: Tensor, votes: int) -> None:
+        index = labels[None].long()
+        self.counts.scatter_add_(0, index, torch.full_like(index, votes, dtype=torch.uint8))
