@@ -28,9 +28,10 @@ class Arguments:
     """Decode every picture and examine every annotation. Exit code 1: training would refuse the data set."""
 
     data: tyro.conf.Positional[Path]
-    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, masks, pictures)."""
-    view: Literal["objects", "classes"] = "objects"
-    """objects that are marked, or classes of all pixels: label maps, or objects painted as such."""
+    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, masks, pictures, classes)."""
+    view: Literal["objects", "classes", "labels"] = "objects"
+    """objects that are marked; classes of all pixels: label maps, or objects painted as such; or labels of
+    whole pictures: a folder for each class, a table, or drawings."""
     json: bool = False
     """Print everything as JSON: all findings, not only the first of each kind."""
     workers: int = 0
@@ -105,14 +106,15 @@ def sizes_line(result: Check) -> str:
 
 
 def class_table(result: Check) -> Table:
-    """Objects of each class and split, with bars; the rarest of very many classes are left to --json."""
+    """Objects or pictures of each class and split, with bars; the rarest of very many are left to --json."""
     from rich.table import Table
     from rich.text import Text
 
     splits = list(result.objects)
     totals = {name: sum(result.objects[split][name] for split in splits) for name in result.names}
     names = sorted(result.names, key=lambda name: -totals[name])
-    table = Table("class", *splits, "objects", box=None, pad_edge=False)
+    counted = "pictures" if result.view == "labels" else "objects"
+    table = Table("class", *splits, counted, box=None, pad_edge=False)
     for column in table.columns[1:-1]:
         column.justify = "right"
     most = max(totals.values(), default=0)

@@ -213,9 +213,19 @@ KINDS: dict[str, Kind] = {
         "every pixel of the label map is ignored; nothing is learnt from the picture",
         "draw what is in it, or take it out; where 255 is a class, name it among the classes",
     ),
+    "picture-classless": Kind(
+        WARN,
+        "the picture has no class: it lies in no class's folder, or its line in the table has none; left out",
+        "move it into the folder of its class, or write the class, if it is to be used",
+    ),
+    "picture-two-classes": Kind(
+        WARN,
+        "the same picture, pixel for pixel, is of two classes; the network is told two things",
+        "keep it in the right one",
+    ),
     "classes-alone": Kind(
         REFUSE,
-        "the label maps to train on have one class only; there is nothing to tell apart",
+        "the data to train on has one class only; there is nothing to tell apart",
         "draw a second class; the background counts as one",
     ),
     "object-shapeless": Kind(

@@ -23,6 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from ocellus.data.channels import as_floats, beyond_pillow, stack_of
+from ocellus.data.drawings import member, member_pixels
 from ocellus.data.picture_files import broken, opened, orientation, read_bytes, unreadable
 from ocellus.data.pixels import from_array, from_pillow, upright
 from ocellus.data.stacks import stack_size
@@ -113,6 +114,10 @@ def picture_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         OcellusError: the file is missing, empty, not a picture or larger than 400 megapixels.
     """
     file = Path(path)
+    inner = None if file.is_file() else member(file)
+    if inner is not None:
+        pixels = member_pixels(*inner)
+        return int(pixels.shape[0]), int(pixels.shape[1])
     try:
         with file.open("rb") as stream:
             if beyond_pillow(stream):

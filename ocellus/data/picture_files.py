@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from ocellus.data.drawings import member, member_bytes
 from ocellus.errors import OcellusError
 
 MOST_PIXELS = 400_000_000
@@ -21,11 +22,14 @@ CURE = "open it with another program, copy it again, or take it out"
 
 
 def read_bytes(path: Path) -> bytes:
-    """All bytes of a file.
+    """All bytes of a file, or of one of the pictures that a file holds many of ("cat.npz#12").
 
     Raises:
         OcellusError: it cannot be read.
     """
+    inner = None if path.is_file() else member(path)
+    if inner is not None:
+        return member_bytes(*inner)
     try:
         return path.read_bytes()
     except OSError as error:

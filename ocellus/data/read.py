@@ -9,12 +9,15 @@ from typing import Literal
 
 from ocellus.data import (
     cityscapes,
+    class_folders,
     class_masks,
+    class_table,
     coco,
     coco_panoptic,
     id_masks,
     labelme,
     plain_images,
+    quickdraw,
     voc,
     voc_classes,
     yolo,
@@ -41,8 +44,20 @@ CLASS_READERS: dict[str, ModuleType] = {
     "voc_classes": voc_classes,
     "class_masks": class_masks,
 }
-View = Literal["objects", "classes"]
+# Formats that say what each picture shows as a whole.
+LABEL_READERS: dict[str, ModuleType] = {
+    "class_table": class_table,
+    "drawings": quickdraw,
+    "class_folders": class_folders,
+}
+View = Literal["objects", "classes", "labels"]
+VIEWS: dict[str, dict[str, ModuleType]] = {
+    "objects": READERS,
+    "classes": CLASS_READERS | READERS,
+    "labels": LABEL_READERS,
+}
 KNOWN = "COCO's JSON, YOLO's data.yaml, LabelMe's JSON, VOC's XML, folders images and masks, or pictures"
+KNOWN_LABELS = "a folder of pictures for each class, a .csv with columns file and label, or QuickDraw's files"
 
 
 def read(
@@ -58,17 +73,19 @@ def read(
         path: a folder, or a file that describes the data set.
         val_fraction: the share of pictures to validate on where the format states no split.
         form: coco, yolo, labelme, voc, masks or images, for a folder that several formats fit; of label maps
-            cityscapes, panoptic, voc_classes or class_masks.
-        view: "objects" that are marked, or "classes" of all pixels: each record then has a label map, from a
-            format of label maps where there is one, else made from the objects, with the background first.
+            cityscapes, panoptic, voc_classes or class_masks; of labels class_table, drawings or
+            class_folders.
+        view: "objects" that are marked; or "classes" of all pixels: each record then has a label map, from a
+            format of label maps where there is one, else made from the objects, with the background first; or
+            "labels": each record has a label, what the picture shows as a whole.
 
     Raises:
         OcellusError: nothing there, nothing known, a broken file (with line and column), or a choice to make.
     """
     place = Path(path).expanduser()
-    readers = READERS if view == "objects" else CLASS_READERS | READERS
-    if view not in ("objects", "classes"):
-        raise OcellusError(f"there is no view {view!r} of data; there are objects and classes", exit_code=2)
+    if view not in VIEWS:
+        raise OcellusError(f"there is no view {view!r} of data; there are {', '.join(VIEWS)}", exit_code=2)
+    readers, known = VIEWS[view], KNOWN_LABELS if view == "labels" else KNOWN
     if form is not None and form not in readers:
         raise OcellusError(f"there is no format {form!r}; there are {', '.join(readers)}", exit_code=2)
     if not place.exists():
@@ -78,10 +95,10 @@ def read(
         raise OcellusError(message)
     try:
         if place.is_dir() and not any(place.iterdir()):
-            raise OcellusError(f"{place} is an empty folder; wanted are {KNOWN}")
+            raise OcellusError(f"{place} is an empty folder; wanted are {known}")
         found = form or next((name for name, reader in readers.items() if reader.matches(place)), None)
         if found is None:
-            raise _unknown(place)
+            raise _unknown(place, known)
         dataset = readers[found].read(place)
     except OSError as error:
         message = (
@@ -91,17 +108,17 @@ def read(
     return with_split(rasterised(dataset) if view == "classes" else dataset, val_fraction)
 
 
-def _unknown(path: Path) -> OcellusError:
+def _unknown(path: Path, known: str) -> OcellusError:
     if path.is_dir():
         some = ", ".join(sorted(entry.name for entry in path.iterdir())[:6])
-        return OcellusError(f"{path} holds nothing that can be read (it has {some}); wanted are {KNOWN}")
+        return OcellusError(f"{path} holds nothing that can be read (it has {some}); wanted are {known}")
     if path.stat().st_size == 0:
         return OcellusError(f"{path} is empty (0 bytes); copy or export it again")
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".json" and known == KNOWN:
         for _ in elements(path):  # broken JSON says where
             pass
         message = (
             f"{path} is JSON, but neither COCO's (images, annotations, categories) nor LabelMe's (shapes)"
         )
         return OcellusError(f"{message}; export it again as one of them")
-    return OcellusError(f"{path} is of no known kind; wanted are {KNOWN}")
+    return OcellusError(f"{path} is of no known kind; wanted are {known}")

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ocellus.data.drawings import Drawings, is_drawings, member
 from ocellus.data.images import is_picture, read_picture
 from ocellus.data.video import camera_frames, is_video, video_frames, video_rate
 from ocellus.errors import OcellusError
@@ -80,6 +81,10 @@ def resolve(source: str) -> list[Path | int]:
     path = Path(source).expanduser()
     if path.is_dir():
         return list(files_of(path))
+    if is_drawings(path):
+        return [path.with_name(f"{path.name}#{number}") for number in range(len(Drawings(path)))]
+    if (inner := member(path)) is not None and inner[0].is_file():
+        return [path]
     if path.exists():
         return [path]
     if source.isdecimal():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ocellus.data.dataset import Dataset, Record
@@ -38,6 +39,7 @@ def with_split(dataset: Dataset, val_fraction: float) -> Dataset:
 
     A data set that states both, or that is of one split other than train, stays as it is. Else the names of
     the pictures are ordered by their SHA-1, and the first share of them is val: the same on every machine.
+    Where each picture has a label, that is done for each class alone, so that val has all of them.
 
     Args:
         dataset: as its format states it.
@@ -53,17 +55,29 @@ def with_split(dataset: Dataset, val_fraction: float) -> Dataset:
     if whole is None or "val" in dataset.splits:
         return replace(dataset, split_rule=dataset.split_rule or "the format's own split")
     records = dataset.splits[whole]
-    ranked = sorted(records, key=lambda record: hashlib.sha1(record.name.encode()).digest())
-    count = round(len(records) * val_fraction)
-    if val_fraction > 0 and len(records) > 1:
-        count = min(max(count, 1), len(records) - 1)
-    chosen = {id(record) for record in ranked[:count]}
+    classes: dict[int | None, list[Record]] = {}
+    for record in records:
+        classes.setdefault(record.label, []).append(record)
+    alone = len(classes) > 1 and all(len(held) * val_fraction >= 0.5 for held in classes.values())
+    chosen = first_of(records, val_fraction)
+    if alone:
+        chosen = set().union(*(first_of(held, val_fraction) for held in classes.values()))
     parts: dict[str, tuple[Record, ...]] = {
         "train": tuple(record for record in records if id(record) not in chosen),
         "val": tuple(record for record in records if id(record) in chosen),
     }
     others = {name: held for name, held in dataset.splits.items() if name != whole}
-    rule = f"the first {val_fraction:g} of the pictures by SHA-1 of their name validate, the others train"
+    of = "each class's" if alone else "the"
+    rule = f"the first {val_fraction:g} of {of} pictures by SHA-1 of their name validate, the others train"
     if others:
         rule += f"; {', '.join(others)} as the format says"
     return replace(dataset, splits={**{k: v for k, v in parts.items() if v}, **others}, split_rule=rule)
+
+
+def first_of(records: Sequence[Record], share: float) -> set[int]:
+    """The `id` of the first share of records by the SHA-1 of their names; at least one, and not all."""
+    ranked = sorted(records, key=lambda record: hashlib.sha1(record.name.encode()).digest())
+    count = round(len(records) * share)
+    if share > 0 and len(records) > 1:
+        count = min(max(count, 1), len(records) - 1)
+    return {id(record) for record in ranked[:count]}

@@ -14,6 +14,7 @@ from torch import nn
 
 from ocellus import catalog, weights
 from ocellus.data.check import check
+from ocellus.data.check.report import viewed
 from ocellus.data.dataset import Dataset
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
@@ -208,7 +209,7 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
         OcellusError: it found what would spoil the training.
     """
     found = check(dataset)
-    look = f"`ocellus check {dataset.root}{' --view classes' if dataset.semantic else ''}`"
+    look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
     warnings = sum(finding.severity == "warn" for finding in found.findings)
     if warnings:
         say(f"{warnings} things in {dataset.root} look odd: {look} lists them")

@@ -15,6 +15,14 @@ ABSURD = 100
 MISREAD = 0.25
 FEWEST_BOXES = 8
 
+OF_PICTURES = {
+    "class-unused": "a class has no picture; the network cannot learn it and nothing of it can be measured",
+    "class-untrained": "a class has pictures outside the training split only; it cannot be learnt",
+    "class-rare": f"a class has fewer than {RARE} pictures to train on; hardly enough to learn from",
+    "class-imbalance": f"the most frequent class has more than {ABSURD} times the pictures of the rarest",
+}
+"""What findings mean where pictures have one class each."""
+
 
 def check_names(dataset: Dataset) -> Iterator[Finding]:
     """Names that are nearly the same, or missing."""
@@ -47,8 +55,18 @@ def check_ids(dataset: Dataset, tally: Tally) -> Iterator[Finding]:
         yield finding("label-ids-from-one", dataset.root, value=f"1 to {classes} for {classes} classes")
 
 
+def check_alone(dataset: Dataset, objects: dict[str, dict[str, int]]) -> Iterator[Finding]:
+    """Whether the pictures to train on are all of one class."""
+    used = [name for name, count in objects.get("train", {}).items() if count]
+    if dataset.view == "labels" and len(used) == 1:
+        yield finding("classes-alone", dataset.root, value=used[0])
+
+
 def check_counts(dataset: Dataset, objects: dict[str, dict[str, int]]) -> Iterator[Finding]:
     """Classes that are unused, not in training, rare or drowned by others."""
+    what = dict.fromkeys(OF_PICTURES, "")
+    if dataset.view == "labels":
+        what = OF_PICTURES
     train = objects.get("train", {})
     for name in dataset.labels:
         elsewhere = {
@@ -56,16 +74,19 @@ def check_counts(dataset: Dataset, objects: dict[str, dict[str, int]]) -> Iterat
         }
         there = train.get(name, 0)
         if not there and not elsewhere:
-            yield finding("class-unused", dataset.root, value=name)
+            yield finding("class-unused", dataset.root, value=name, detail=what["class-unused"])
         elif not there:
             value = ", ".join(f"{count} in {split}" for split, count in elsewhere.items())
-            yield finding("class-untrained", dataset.root, value=f"{name}: {value}")
+            detail = what["class-untrained"]
+            yield finding("class-untrained", dataset.root, value=f"{name}: {value}", detail=detail)
         elif there < RARE:
-            yield finding("class-rare", dataset.root, value=f"{name}: {there} in train")
+            value, detail = f"{name}: {there} in train", what["class-rare"]
+            yield finding("class-rare", dataset.root, value=value, detail=detail)
     used = Counter({name: count for name, count in train.items() if count}).most_common()
     if used and used[0][1] > ABSURD * used[-1][1]:
         (most, many), (least, few) = used[0], used[-1]
-        yield finding("class-imbalance", dataset.root, value=f"{most}: {many}, {least}: {few}")
+        value, detail = f"{most}: {many}, {least}: {few}", what["class-imbalance"]
+        yield finding("class-imbalance", dataset.root, value=value, detail=detail)
 
 
 def check_splits(dataset: Dataset, tally: Tally) -> Iterator[Finding]:

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ocellus.data.check.alike import check_alike
-from ocellus.data.check.classes import check_counts, check_ids, check_misread, check_names, check_splits
+from ocellus.data.check.classes import (
+    check_alone,
+    check_counts,
+    check_ids,
+    check_misread,
+    check_names,
+    check_splits,
+)
 from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
 from ocellus.data.check.maps import (
     MapTally,
@@ -72,11 +79,13 @@ def check(
         found += [*maps.findings, *check_map_classes(dataset, maps), *check_map_splits(dataset, maps)]
     else:
         found += [*check_counts(dataset, objects), *check_splits(dataset, tally)]
+        found += check_alone(dataset, objects)
     return Check(
         root=dataset.root,
         format=dataset.format,
         split_rule=dataset.split_rule,
         names=dataset.labels.names,
+        view=dataset.view,
         findings=ordered(found),
         pictures={split: len(pictures) for split, pictures in dataset.splits.items()},
         objects=objects,

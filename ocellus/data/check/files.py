@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 import threading
 import unicodedata
@@ -18,6 +19,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ocellus.data.check.alike import SIDE, glance
 from ocellus.data.dataset import Finding, Record
+from ocellus.data.drawings import member, member_bytes
 from ocellus.data.findings import finding
 from ocellus.data.picture_files import MOST_PIXELS
 from ocellus.data.pixels import from_pillow
@@ -105,7 +107,8 @@ def opened(path: Path, *, reduce: bool = True) -> Iterator[tuple[Image.Image, tu
 
     Whoever opens one with many pixels to decode waits until the one before is out of memory.
     """
-    image = Image.open(path)
+    inner = None if path.is_file() else member(path)
+    image = Image.open(io.BytesIO(member_bytes(*inner)) if inner is not None else path)
     stored = (image.height, image.width)
     if reduce and image.format in JPEG:
         image.draft("L", (max(image.width // 8, SIDE), max(image.height // 8, SIDE)))
@@ -243,4 +246,8 @@ def twin_findings(twins: Sequence[tuple[str, Record]]) -> list[Finding]:
         elif before:
             value = f"in {split}, the same as {before[0][1].image}"
             found.append(finding("picture-twice", record.image, value=value))
+        others = [other for _, other in before if other.label != record.label]
+        if others:
+            value = f"the same as {others[0].image}"
+            found.append(finding("picture-two-classes", record.image, value=value))
     return found

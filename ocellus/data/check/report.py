@@ -32,6 +32,7 @@ class Check:
             made from, where they were made from objects.
         ignored: of label maps: ignored pixels of each split.
         values: of label maps: (value in the files, its class or "ignored" or "no class", pixels).
+        view: "objects", "classes" of all pixels, or "labels"; `objects` counts pictures of each class then.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Check:
     pixels: dict[str, dict[str, int]] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     values: tuple[tuple[str, str, int], ...] = ()
+    view: str = "objects"
 
     @property
     def refuses(self) -> bool:
@@ -84,7 +86,7 @@ class Check:
         more = f"; and {len(parts) - 3} more kinds" if len(parts) > 3 else ""
         raise OcellusError(
             f"{self.root} cannot be trained on as it is: {'; '.join(parts[:3])}{more}. "
-            f"`ocellus check {self.root}{' --view classes' if self.semantic else ''}` lists everything"
+            f"`ocellus check {self.root}{viewed(self.view)}` lists everything"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class Check:
         return {
             "root": str(self.root),
             "format": self.format,
+            "view": self.view,
             "split_rule": self.split_rule,
             "refuses": self.refuses,
             "names": list(self.names),
@@ -111,6 +114,11 @@ class Check:
             "findings": [asdict(finding) for finding in self.findings],
             "seconds": round(self.seconds, 3),
         }
+
+
+def viewed(view: str) -> str:
+    """The flag of `ocellus check` for a view, after a space; nothing for objects."""
+    return "" if view == "objects" else f" --view {view}"
 
 
 def shown(file: str, root: Path) -> str:

@@ -53,7 +53,9 @@ class Tally:
             if box is not None:
                 area = max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
                 self.sides[max((side for side in SIDES if side <= area**0.5), default=0)] += 1
-        if not annotations and size is not None:
+        if record.label is not None:
+            labels[record.label] += 1
+        elif not annotations and size is not None:
             self.empty.append((split, record))
 
     def objects(self, names: Sequence[str], splits: Sequence[str]) -> dict[str, dict[str, int]]:
