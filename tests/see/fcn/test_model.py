@@ -149,20 +149,31 @@ def test_bf16_and_channels_last(kind: str) -> None:
     assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-def test_prediction_is_at_the_pictures_size() -> None:
-    for config in (*KINDS.values(), replace(TINY, classes=3, tile=64, overlap=32)):
-        network = network_of(config).train()
-        for size in ((5, 3), (101, 83)):
-            pixels = (torch.rand(3, *size, generator=torch.Generator().manual_seed(1)) * 255).byte()
-            found = predict(network, Picture(pixels=pixels), names=("a", "b", "c"), probabilities=True)
-            assert found.size == size and found.probabilities is not None and network.training
-            assert torch.equal(found.probabilities.float().argmax(dim=0).byte(), found.labels) or bool(
-                (found.probabilities.float().topk(2, dim=0).values.diff(dim=0).abs() < 1e-2).any()
-            )
+@pytest.mark.parametrize("tile", [0, 64])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [(5, 3), (101, 83)])
+def test_prediction_is_at_the_pictures_size(kind: str, tile: int, size: tuple[int, int]) -> None:
+    """Each pixel has the class that is likeliest there; untiled, as the network itself says."""
+    network = network_of(replace(KINDS[kind], tile=tile, overlap=32))
+    blocks = torch.randint(0, 2, (1, 3, 4, 4), generator=torch.Generator().manual_seed(1)).float()
+    with torch.no_grad():  # no class is to be above the others everywhere
+        network.score.bias -= network(F.interpolate(blocks, size=(101, 83))).logits.mean(dim=(0, 2, 3))
+    network.train()
+    pixels = (F.interpolate(blocks, size=size)[0] * 255).byte()
+    found = predict(network, Picture(pixels=pixels), names=("a", "b", "c"), probabilities=True)
+    assert found.size == size and found.probabilities is not None and network.training
+    judges = [found.probabilities.float()]
+    if not tile and kind != "small":  # the small one sees the picture mirrored up to whole cells
         with torch.no_grad():
             logits: Tensor = network.eval()(pixels[None].float() / 255).logits
-        if not config.tile and config.backbone != "small":
-            assert torch.equal(logits[0].argmax(dim=0).byte(), found.labels)
+        judges.append(logits[0].softmax(dim=0))
+    for chances in judges:
+        first, second = chances.topk(2, dim=0).values
+        clear = first - second > 2e-3  # float16
+        assert clear.float().mean() > 0.9
+        assert torch.equal(chances.argmax(dim=0)[clear].byte(), found.labels[clear])
+    if size == (101, 83):
+        assert len(found.labels.unique()) > 1
 
 
 @pytest.mark.parametrize(

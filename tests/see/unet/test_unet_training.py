@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ocellus.data.dataset import Dataset, Record
 from ocellus.data.images import to_picture
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
+from ocellus.nn.segmentation_losses import LOSSES
 from ocellus.see.unet.config import PRESETS, TINY, Config, Train, adapt
 from ocellus.see.unet.inference import predict, restore
 from ocellus.see.unet.model import build
@@ -107,26 +109,43 @@ def test_overfits_one_batch(tmp_path: Path, variant: str, valid: bool) -> None:
     assert (made.validator(data, "val") or pytest.fail())(made.network)["mIoU"] > 0.9
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "dice", "ohem", "cross_entropy+dice"])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_losses_by_name(tmp_path: Path, loss: str) -> None:
-    made = recipe(sampling=Train(loss=loss))
+    """Each is there, and what it teaches brings it down."""
+    made = recipe(replace(TINY, dropout=0.0), Train(loss=loss, flip=0.0))
     examples = made.examples(dataset(tmp_path), "train")
-    terms = made.training_step(made.collate([examples[0, 0]]), 0)
-    assert set(terms) == {"loss", loss.replace("+", "_")} and terms["loss"].isfinite()
+    batch = made.collate([examples[0, index] for index in range(4)])
+    optimizer = torch.optim.Adam(made.parameters(), 1e-2)
+    seen = []
+    for step in range(15):
+        terms = made.training_step(batch, step)
+        assert set(terms) == {"loss", loss.replace("+", "_")} and terms["loss"].isfinite()
+        optimizer.zero_grad()
+        terms["loss"].backward()
+        optimizer.step()
+        seen.append(float(terms["loss"].detach()))
+    assert seen[-1] < 0.9 * seen[0]
 
 
 def test_weight_map_reaches_the_loss(tmp_path: Path) -> None:
-    data = dataset(tmp_path)
-    plain, weighted = recipe(sampling=Train(flip=0)), recipe(sampling=Train(flip=0, border_weight=10.0))
+    """The loss is that of the pixels times their weights, over the sum of the weights, computed here."""
+    data, config = dataset(tmp_path), replace(TINY, dropout=0.0)
+    plain, weighted = (recipe(config, Train(flip=0, border_weight=weight)) for weight in (0.0, 10.0))
     batches = [made.collate([made.examples(data, "train")[0, 0]]) for made in (plain, weighted)]
     assert batches[0].weights is None and batches[1].weights is not None
-    known = batches[1].maps != 255
+    maps, weights = batches[1].maps, batches[1].weights
+    known = maps != 255
     for value in (0, 1):  # balanced: both classes weigh half of all
-        share = batches[1].weights[batches[1].maps == value].sum() / batches[1].weights[known].sum()
+        share = weights[maps == value].sum() / weights[known].sum()
         assert abs(float(share) - 0.5) < 1e-5
     steps = zip((plain, weighted), batches, strict=True)
-    first, second = (made.training_step(batch, 0)["loss"] for made, batch in steps)
-    assert first != second
+    first, second = (made.training_step(batch, 0)["loss"].detach() for made, batch in steps)
+    with torch.no_grad():
+        logits = plain.network(batches[0].images).logits
+    each = F.cross_entropy(logits, maps, ignore_index=255, reduction="none")
+    torch.testing.assert_close(first, each[known].mean())
+    torch.testing.assert_close(second, (weights * each).sum() / weights.sum())
+    assert abs(float(first - second)) > 1e-3
 
 
 def test_nothing_annotated_still_touches_every_parameter(tmp_path: Path) -> None:
