@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
+import numpy as np
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+TRIES = 10
+"""How often a window is thrown that does not fit, before the largest in the middle is taken."""
+
+
+class Window(NamedTuple):
+    """A part of a picture, in its pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 def middle(image: Tensor, *, short_side: int, crop: int) -> Tensor:
@@ -39,3 +55,26 @@ def resized(image: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(image.shape[1:]) == size:
         return image
     return interpolate(image[None], size=size, mode="bilinear", align_corners=False, antialias=True)[0]
+
+
+def random_window(
+    size: tuple[int, int], *, areas: tuple[float, float], aspect: float, dice: np.random.Generator
+) -> Window:
+    """A part of a picture, of random area, shape and place; as torchvision's RandomResizedCrop.
+
+    Args:
+        size: H and W of the picture.
+        areas: least and largest share of its area.
+        aspect: most that the part is wider than high, or the reverse; evenly thrown in the logarithm.
+        dice: to throw.
+    """
+    height, width = size
+    for _ in range(TRIES):
+        area = height * width * dice.uniform(*areas)
+        shape = math.exp(dice.uniform(-math.log(aspect), math.log(aspect)))
+        wide, tall = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
+        if 0 < wide <= width and 0 < tall <= height:
+            top, left = (int(dice.integers(room + 1)) for room in (height - tall, width - wide))
+            return Window(top, left, tall, wide)
+    tall, wide = min(height, round(width * aspect)), min(width, round(height * aspect))
+    return Window((height - tall) // 2, (width - wide) // 2, tall, wide)
