@@ -25,6 +25,8 @@ from ocellus.errors import OcellusError
 MODES = ("cascading", "independent")
 UNCHANGED = 0.5
 """Likeness above which a map counts as the same: of two maps of unrelated things it is near 0."""
+TRIES = 5
+"""Thrown weights for which the answer is cut off, so that nothing is explained, are thrown again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,13 @@ class Stage:
         layers: whose weights are thrown in this stage, besides those of the stages before where it cascades.
         share: of the network's weighted layers that are thrown so far.
         likeness: of its map to the trained network's.
+        empty: whether its map is the same everywhere: a ReLU cuts the answer off, and nothing is explained.
     """
 
     layers: tuple[str, ...]
     share: float
     likeness: Likeness
+    empty: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +80,12 @@ class Randomisation:
 
         Of a cascade the stages count in which some of the network is still what it was: they are the ones in
         which explanations differ. The two see different things: correlation looks at all pixels alike,
-        structure at where a sparse map has its lines.
+        structure at where a sparse map has its lines. nan where all maps are empty.
         """
-        counted = [stage.likeness for stage in self.stages if stage.share < 1]
-        counted = counted or [stage.likeness for stage in self.stages]
+        told = [stage for stage in self.stages if not stage.empty]
+        counted = [stage.likeness for stage in told if stage.share < 1] or [stage.likeness for stage in told]
+        if not counted:
+            return float("nan")
         ranks = [one.rank_of_magnitudes for one in counted]
         return float(max(np.mean(ranks), np.mean([one.structure for one in counted])))
 
@@ -129,10 +135,14 @@ def randomisation(
     for number, group in enumerate(reversed(groups)):
         if mode == "independent":
             changed = copy.deepcopy(network)
-        throw_weights(changed, group, seed=seed + number)
+        for attempt in range(TRIES):
+            throw_weights(changed, group, seed=seed + number + 1000 * attempt)
+            after = explain(changed)
+            if not (empty := float(after.amax()) == float(after.amin())):
+                break
         thrown = sum(map(len, groups[len(groups) - number - 1 :])) if mode == "cascading" else len(group)
-        likeness = alike(before, explain(changed))
-        stages.append(Stage(layers=group, share=thrown / len(names), likeness=likeness))
+        share = thrown / len(names)
+        stages.append(Stage(layers=group, share=share, likeness=alike(before, after), empty=empty))
     return Randomisation(mode=mode, stages=tuple(stages))
 
 
