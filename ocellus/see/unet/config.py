@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ocellus.errors import OcellusError
+from ocellus.training.beginning import fitted
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -44,8 +45,11 @@ class Config:
     """Pictures are resized so that the shorter side has this many pixels; 0: not resized."""
     tile: int = 0
     """Side of the overlapping tiles that a picture is cut into; 0: the whole picture at once."""
-    overlap: int = 64
-    """Pixels that neighbouring tiles share."""
+    overlap: int = 336
+    """Pixels that neighbouring tiles share. The reach of padded convolutions is 7 · 2^depth - 5 pixels, 107
+    at depth 4: three times that leaves no seam. Tiles of valid ones share none, and leave no seam either."""
+    views: int = 1
+    """Looks at a picture that are averaged: 1, 2 (with its mirror image), 4 (half turns), 8 (quarter turns)."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.5,)
@@ -54,7 +58,7 @@ class Config:
     """Each channel is divided by this."""
 
 
-PREPROCESSING = ("short_side", "tile", "overlap", "channel_order", "mean", "std")
+PREPROCESSING = ("short_side", "tile", "overlap", "views", "channel_order", "mean", "std")
 """The fields of Config that say how a picture reaches the network."""
 
 
@@ -63,11 +67,12 @@ class Train:
     """The recipe: the loss, and how pictures are varied."""
 
     loss: str = "cross_entropy"
-    """cross_entropy, balanced (classes weigh the same), focal, dice, boundary, ohem, cross_entropy+dice."""
-    gamma: float = 2.0
-    """How much the focal loss leaves well-known pixels out."""
-    keep: float = 0.0625
-    """Share of the pixels, the worst known, that ohem counts."""
+    """cross_entropy, balanced (classes that are rare in the training data weigh more), focal, dice, boundary,
+    ohem, cross_entropy+dice."""
+    focal_gamma: float = 2.0
+    """How little the focal loss counts pixels that are right already."""
+    ohem_keep: float = 0.0625
+    """Least share of the pixels that ohem counts: the hardest, besides all whose class has less than 0.7."""
     border_weight: float = 0.0
     """Extra weight of a gap between two objects that touch: w0 of the paper, 10 there. Class 0 must be what
     is between the objects. 0: no weight map."""
@@ -97,7 +102,8 @@ class Train:
     """Pixels between the points whose shifts are drawn; between them shifts are interpolated."""
 
 
-PUBLISHED = Train(border_weight=10.0, flip_vertical=0.5, turn=0.5, elastic=10.0, elastic_grid=128, crop=388)
+PUBLISHED = Train(border_weight=10.0, flip_vertical=0.5, turn=0.5, elastic=10.0, elastic_grid=192, crop=384)
+"""With their margin 384 pixels are the published 572; on them the grid of shifts has 3 x 3 points."""
 
 FIT = Fit(
     epochs=300, batch_size=1, optimizer="sgd", learning_rate=1e-3, weight_decay=0.0, schedule="constant"
@@ -119,7 +125,7 @@ PRESETS = {
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
-    """The settings for a data set's classes.
+    """The settings for a data set's classes and pictures.
 
     Args:
         config: as asked for.
@@ -127,7 +133,8 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         pretrained: training begins with weights that were trained before; makes no difference here.
 
     Raises:
-        OcellusError: there is nothing to tell apart, or a network that restores is asked for. Exit code 2.
+        OcellusError: no label maps, fewer than two classes or more than 255, pictures of other channels, or a
+            network that restores is asked for.
     """
     if config.residual:
         raise OcellusError(
@@ -135,10 +142,4 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
             "from classes: train it with ocellus.see.unet.Restoration",
             exit_code=2,
         )
-    if len(data.labels) < 2:
-        raise OcellusError(
-            f"{data.root} has one class, {', '.join(data.labels.names)}: there is nothing to tell apart; "
-            "give the other pixels a class of their own, a background",
-            exit_code=2,
-        )
-    return replace(config, classes=len(data.labels))
+    return fitted(config, data)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ocellus.errors import OcellusError
 from ocellus.nn.dense import dense_logits, segment
+from ocellus.nn.views import Averaged
 from ocellus.see.unet.model import UNet
 from ocellus.values import Picture, Segmentation
 
@@ -39,17 +40,22 @@ def predict(
             "this network restores pictures and knows no classes: use ocellus.see.unet.restore", exit_code=2
         )
     return segment(
-        network,
+        Averaged(network, config.views) if config.views > 1 else network,
         picture,
         names=names,
         colors=colors,
         stride=network.stride,
         short_side=config.short_side,
         tile=config.tile,
-        overlap=config.overlap,
+        overlap=overlap(network),
         margin=network.margin,
         probabilities=probabilities,
     )
+
+
+def overlap(network: UNet) -> int:
+    """Pixels that tiles share: of valid convolutions, whose tiles know all that they need, none."""
+    return 0 if network.margin else network.config.overlap
 
 
 def restore(network: UNet, images: Tensor) -> Tensor:
@@ -81,7 +87,7 @@ def restore(network: UNet, images: Tensor) -> Tensor:
                 images,
                 stride=network.stride,
                 tile=config.tile,
-                overlap=config.overlap,
+                overlap=overlap(network),
                 margin=network.margin,
             )
     finally:

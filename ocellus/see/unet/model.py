@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
+from ocellus.nn.dense import check_dense
 from ocellus.nn.framelets import Part, convolved, haar, pool, unpool
 from ocellus.nn.norm import NormedConv
+from ocellus.nn.views import VIEWS
 from ocellus.see.unet.config import Config
+from ocellus.values.segmentation import IGNORED
 
 VARIANTS = ("standard", "dual_frame", "tight_frame")
 NORMS = ("none", "batch", "group")
@@ -24,7 +27,7 @@ class Raw(NamedTuple):
     auxiliary: Tensor | None = None  # no branch besides
 
 
-class Pair(nn.Module):
+class DoubleConv(nn.Module):
     """Two 3x3 convolutions, each followed by its norm and a ReLU (section 2).
 
     Args:
@@ -74,15 +77,15 @@ class UNet(nn.Module):
         widths = [config.width << level for level in range(config.depth + 1)]
         inputs = [config.channels, *widths]
         self.encoders = nn.ModuleList(
-            Pair(inputs[level], widths[level], widths[level], config) for level in range(config.depth)
+            DoubleConv(inputs[level], widths[level], widths[level], config) for level in range(config.depth)
         )
         # Φ keeps the number of channels, so without up-convolutions the level's last convolution halves it.
         narrow = [width if self.learned_resampling else width // 2 for width in widths]
         narrow[0] = config.width
-        self.bottom = Pair(widths[-2], widths[-1], narrow[-1], config)
+        self.bottom = DoubleConv(widths[-2], widths[-1], narrow[-1], config)
         joined = 5 if config.variant == "tight_frame" else 2
         self.decoders = nn.ModuleList(
-            Pair(joined * widths[level], widths[level], narrow[level], config)
+            DoubleConv(joined * widths[level], widths[level], narrow[level], config)
             for level in range(config.depth)
         )
         self.ups = nn.ModuleList()
@@ -189,7 +192,7 @@ class UNet(nn.Module):
 
 
 def layer(inputs: int, outputs: int, config: Config) -> nn.Module:
-    """A 3x3 convolution with its norm, or with a bias where there is none; `Pair` runs it."""
+    """A 3x3 convolution with its norm, or with a bias where there is none; `DoubleConv` runs it."""
     if config.norm == "none":
         return nn.Conv2d(inputs, outputs, 3)
     return NormedConv(inputs, outputs, kernel=3, norm=config.norm)
@@ -216,32 +219,17 @@ def build(config: Config) -> UNet:
     Raises:
         OcellusError: a setting that no network can have. Exit code 2.
     """
-    choices: dict[str, tuple[object, ...]] = {
-        "variant": VARIANTS,
-        "norm": NORMS,
-        "channel_order": ("RGB", "BGR"),
-    }
-    for field, allowed in choices.items():
-        _require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
-    for field in ("classes", "channels", "width"):
-        _require(getattr(config, field) >= 1, config, field, "1 or more")
-    _require(1 <= config.depth <= 10, config, "depth", "between 1 and 10")
-    for field in ("short_side", "tile", "overlap"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
-    _require(0 <= config.dropout < 1, config, "dropout", "0 or more, below 1")
-    wanted = f"1 number, or {config.channels}, one a channel"
-    for field in ("mean", "std"):
-        _require(len(getattr(config, field)) in (1, config.channels), config, field, wanted)
-    _require(min(config.std) > 0, config, "std", "positive numbers")
+    check_dense(config, least=1, most=max(config.channels, IGNORED) if config.residual else IGNORED)
+    for field, allowed in (("variant", VARIANTS), ("norm", NORMS)):
+        require(getattr(config, field) in allowed, config, field, f"one of {', '.join(allowed)}")
+    require(config.views in VIEWS, config, "views", f"one of {', '.join(map(str, VIEWS))}")
+    require(config.width >= 1, config, "width", "1 or more")
+    require(1 <= config.depth <= 10, config, "depth", "between 1 and 10")
+    require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
     swapped = config.channel_order == "BGR" and config.channels != 3
-    _require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
+    require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
     other = config.residual and config.classes != config.channels
-    _require(not other, config, "classes", f"the {config.channels} channels of a network that restores")
+    require(not other, config, "classes", f"the {config.channels} channels of a network that restores")
     framed = config.framelet_pooling and config.variant != "standard"
-    _require(not framed, config, "framelet_pooling", f"off: the variant {config.variant} has it as it is")
+    require(not framed, config, "framelet_pooling", f"off: the variant {config.variant} has it as it is")
     return UNet(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)
