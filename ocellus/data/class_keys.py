@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ocellus.data.class_lists import Color, Listed, Lists, ignored
-from ocellus.data.label_maps import MOST_CLASSES, Colors, Numbers, counted
+from ocellus.data.label_maps import MOST_CLASSES, OBJECTS, Colors, Numbers, counted
 from ocellus.data.masks_png import opened, read_colors, read_ids
 from ocellus.errors import OcellusError
 from ocellus.values.segmentation import IGNORED
@@ -75,6 +75,8 @@ def classes_of(root: Path, files: Sequence[Path], lists: Lists) -> Classes:
     if lists.names or lists.colors:
         listed, file = (lists.names, lists.names_file) if lists.names else (lists.colors, lists.colors_file)
         found = _by_number(listed, file, look)
+        if all(mask.stem.endswith(OBJECTS) for mask in files) and isinstance(found.key, Numbers):
+            found = replace(found, key=replace(found.key, objects=True))
         known = {one.name: one.color for one in lists.colors if one.color is not None}
     else:
         found = _unnamed(root, look)

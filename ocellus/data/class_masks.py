@@ -9,6 +9,8 @@ found by `ocellus.data.class_keys` from the lists beside them:
 - no list: 0 is background, and 1 or 255 foreground.
 
 255 is ignored unless it is the only number beside 0, and so are classes named ignore, void or unlabelled.
+Numbers from 1000 on are objects, class * 1000 + object, where the masks' names end in `_instanceIds`;
+elsewhere they are classes like all others.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from ocellus.data.dataset import Dataset, Finding, Record
 from ocellus.data.findings import finding
 from ocellus.data.folders import IMAGE_FOLDERS, Finder, pictures_under, relative_name
 from ocellus.data.id_masks import MASK_FOLDERS as ID_FOLDERS
-from ocellus.data.label_maps import LabelFile
+from ocellus.data.label_maps import OBJECTS, LabelFile
 from ocellus.data.split_lists import with_listed_split
 from ocellus.data.splits import WHOLE, split_of
 from ocellus.errors import OcellusError
@@ -30,7 +32,7 @@ from ocellus.labels import LabelMap
 
 MASK_FOLDERS = (*ID_FOLDERS, "SegmentationClass", "Masks", "segmentation", "labels_png", "label_maps")
 BESIDE = ("_labels", "_label", "_masks", "_mask", "_gt", "_annot", "annot", "_seg")
-ENDINGS = ("", "_mask", "_ids", "_L", "_P", "_label", "_labels", "_gt", "_seg", "_segmentation")
+ENDINGS = ("", "_mask", "_ids", "_L", "_P", "_label", "_labels", "_gt", "_seg", "_segmentation", OBJECTS)
 SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif", ".jpg", ".jpeg")  # JPEGs are found to be refused
 LOOKED_AT = 50
 

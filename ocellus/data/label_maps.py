@@ -22,7 +22,9 @@ from ocellus.values.segmentation import IGNORED
 UNKNOWN = 254
 """Stands in a survey where a value means no class."""
 MOST_CLASSES = UNKNOWN
-PER_CLASS = 1000  # masks of objects number them class * 1000 + object (Cityscapes)
+PER_CLASS = 1000
+OBJECTS = "_instanceIds"
+"""The names of masks that number objects, class * 1000 + object, end so (Cityscapes)."""
 HIGHEST = 65536
 
 
@@ -45,10 +47,12 @@ class Numbers:
     Args:
         table: (number, label) pairs; 255 as label: ignored.
         others: the label of all numbers but 0 that are not in the table, where they are objects of one class.
+        objects: a number from 1000 on is object number % 1000 of class number // 1000, as in Cityscapes.
     """
 
     table: tuple[tuple[int, int], ...]
     others: int = UNKNOWN
+    objects: bool = False
 
     def read(self, path: Path) -> NDArray[Any]:
         """(H, W) numbers."""
@@ -65,15 +69,27 @@ class Numbers:
         """The number."""
         return str(value)
 
+    def hint(self, values: Sequence[int]) -> str:
+        """What numbers of no class may be; "" where there is no guess."""
+        known = {number for number, _ in self.table}
+        for value in () if self.objects else values:
+            number, one = divmod(value, PER_CLASS)
+            if number in known - {0}:
+                return (
+                    f"; if {value} is object {one} of class {number}, let the masks' names end in {OBJECTS}"
+                )
+        return ""
+
 
 @lru_cache(maxsize=8)
 def _lookup(key: Numbers) -> NDArray[uint8]:
     """(65536,) uint8: number -> label."""
     found = np.full(HIGHEST, key.others, uint8)
-    if key.others == UNKNOWN:
+    if key.objects:
         for number, label in key.table:
             if 0 < number < HIGHEST // PER_CLASS:
                 found[PER_CLASS * number : PER_CLASS * (number + 1)] = label
+    if key.others == UNKNOWN:
         found[[IGNORED, HIGHEST - 1]] = IGNORED  # unless the table has them
     for number, label in key.table:
         found[number] = label
@@ -106,6 +122,10 @@ class Colors:
         """Red, green and blue."""
         return f"({value >> 16}, {value >> 8 & 255}, {value & 255})"
 
+    def hint(self, values: Sequence[int]) -> str:
+        """No colour suggests what it may be."""
+        return ""
+
 
 @dataclass(frozen=True)
 class LabelFile:
@@ -133,7 +153,7 @@ class LabelFile:
             listed = told([self.key.name(int(value)) for value in found], counts.tolist())
             raise OcellusError(
                 f"{self.path} holds {listed}, which stands for no class: name it among the classes, or "
-                f"repaint it; 255 and classes named 'ignore' are ignored"
+                f"repaint it; 255 and classes named 'ignore' are ignored{self.key.hint(found.tolist())}"
             )
         return labels
 

@@ -44,11 +44,36 @@ def test_names_by_line_count_from_zero(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_listed_become_labels_and_zero_is_background(tmp_path: Path) -> None:
-    ids = np.array([[0, 7, 19, 255, 7001, 65535]], np.uint16)
+    ids = np.array([[0, 7, 19, 255, 7, 65535]], np.uint16)
     dataset = read(make(tmp_path, ids, classes_txt="7 road\n19 light\n"), view="classes")
     assert dataset.labels.names == ("background", "road", "light")
     assert dataset.label_ids == (0, 7, 19)
-    assert one_map(dataset).tolist() == [[0, 1, 2, 255, 1, 255]]  # 7001 is object 1 of class 7
+    assert one_map(dataset).tolist() == [[0, 1, 2, 255, 1, 255]]
+
+
+def test_numbers_of_objects_are_classes_only_where_the_names_say_so(tmp_path: Path) -> None:
+    """7001 may be object 1 of class 7, or a class of its own that the list forgot."""
+    ids = np.array([[0, 7, 7001, 19999, 65535]], np.uint16)
+    make(tmp_path, ids, classes_txt="7 road\n19 light\n")
+    with pytest.raises(OcellusError, match="values 7001 on 1 pixels, 19999 on 1 pixels, which stands for no"):
+        one_map(read(tmp_path, view="classes"))
+    with pytest.raises(
+        OcellusError, match="if 7001 is object 1 of class 7, let the masks' names end in _inst"
+    ):
+        one_map(read(tmp_path, view="classes"))
+    (tmp_path / "masks/a.png").rename(tmp_path / "masks/a_instanceIds.png")
+    assert one_map(read(tmp_path, view="classes")).tolist() == [[0, 1, 1, 2, 255]]
+    ids[0, 2] = 8001
+    Image.fromarray(ids).save(tmp_path / "masks/a_instanceIds.png")
+    with pytest.raises(OcellusError, match="value 8001 on 1 pixels, which stands for no class") as caught:
+        one_map(read(tmp_path, view="classes"))
+    assert "if 8001" not in str(caught.value)
+
+
+def test_classes_above_1000_are_classes(tmp_path: Path) -> None:
+    ids = np.array([[0, 1, 1000, 1001]], np.uint16)
+    dataset = read(make(tmp_path, ids, classes_txt="1 road\n1001 light\n1000 sky\n"), view="classes")
+    assert one_map(dataset).tolist() == [[0, 1, 3, 2]]
 
 
 def test_ignored_names_leave_the_numbers_of_the_others(tmp_path: Path) -> None:

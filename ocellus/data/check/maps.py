@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ocellus.data.check.files import Seen
 from ocellus.data.dataset import Dataset, Finding, Record
-from ocellus.data.findings import finding
+from ocellus.data.findings import KINDS, finding
 from ocellus.data.label_maps import UNKNOWN, Survey, told
 from ocellus.data.rasterised import Rasterised
 from ocellus.errors import OcellusError
@@ -77,7 +77,10 @@ class MapTally:
         unknown += [(f"label {label}", int(one.counts[label])) for label in beyond.tolist()]
         if unknown:
             listed = told([value for value, _ in unknown], [pixels for _, pixels in unknown])
-            self.findings.append(finding("mask-value", file, where=where, value=listed))
+            key = getattr(record.label_map, "key", None)  # of maps that hold numbers or colors
+            hint = key.hint([int(value) for value, _ in unknown if value.isdigit()]) if key else ""
+            detail = f"{KINDS['mask-value'].meaning}{hint}" if hint else ""
+            self.findings.append(finding("mask-value", file, where=where, value=listed, detail=detail))
         if one.size is not None and picture.size is not None and one.size != picture.size:
             (height, width), (high, wide) = one.size, picture.size
             kind = "picture-rotated" if one.size == picture.stored else "mask-size"

@@ -222,3 +222,16 @@ def test_real_data_is_ready(name: str, shared: Path) -> None:
     if name == "camvid":
         assert round(result.pixels["train"]["road"] / sum(result.pixels["train"].values()), 3) == 0.33
         assert result.findings == ()
+
+
+def test_numbers_that_may_be_of_objects_are_told_so(tmp_path: Path) -> None:
+    make(tmp_path)
+    ids = np.ones(SIZE, np.uint16)
+    ids[:, :15], ids[0, 0], ids[0, 1] = 0, 1002, 5000
+    mask(tmp_path, ids)
+    result = examined(tmp_path)
+    assert told(result) == [("mask-value", "0.png", "values 1002 on 1 pixels, 5000 on 1 pixels")]
+    assert (
+        "if 1002 is object 2 of class 1, let the masks' names end in _instanceIds;"
+        in result.findings[0].message
+    )
