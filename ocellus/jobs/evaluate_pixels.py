@@ -134,9 +134,10 @@ def true_map(record: Record, size: tuple[int, int]) -> NDArray[np.uint8]:
         raise OcellusError(f"{record.image} has no label map: `ocellus check` tells more")
     truth = record.label_map()
     if truth.shape != size:
+        file = record.source or f"of {record.image}"
         raise OcellusError(
-            f"the label map of {record.image} is {truth.shape[1]}x{truth.shape[0]}, the picture is "
-            f"{size[1]}x{size[0]}: `ocellus check` lists all of these"
+            f"the label map {file} is {truth.shape[1]}x{truth.shape[0]}, its picture {record.image} is "
+            f"{size[1]}x{size[0]}: `ocellus check --view classes` lists all of these"
         )
     return truth
 

@@ -255,6 +255,10 @@ def test_label_maps_of_another_size_are_refused(capsys: pytest.CaptureFixture[st
     Image.fromarray(np.zeros((40, 64), np.uint8)).save("uneven/masks/2.png")
     line = refused(capsys, "train", "see/unet", "uneven", "--out", "never", *QUICK)
     assert "2.png" in line and not Path("never/run.toml").exists()
+    records = ocellus.read("uneven", view="classes").records()
+    split = next(split for split, record in records if record.name.endswith("2.png"))
+    line = refused(capsys, "evaluate", "model.safetensors", "uneven", "--split", split)
+    assert "the label map uneven/masks/2.png is 64x40, its picture uneven/images/2.png is 64x48" in line
 
 
 def test_colors_of_the_data_reach_the_weights() -> None:
