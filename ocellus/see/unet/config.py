@@ -49,7 +49,7 @@ class Config:
     """Pixels that neighbouring tiles share. The reach of padded convolutions is 7 · 2^depth - 5 pixels, 107
     at depth 4: three times that leaves no seam. Tiles of valid ones share none, and leave no seam either."""
     views: int = 1
-    """Looks at a picture that are averaged: 1, 2 (with its mirror image), 4 (half turns), 8 (quarter turns)."""
+    """Looks at a picture that are averaged: 1, 2 (its mirror image), 4 (half turns) or 8 (quarter turns)."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.5,)
