@@ -12,6 +12,9 @@ arXiv:1411.4038, section 5), pixels labelled 255 in the truth left out:
     boundary_IoU/<class>    of the pixels near a class's border, see `ocellus.metrics.boundaries`
     boundary_IoU            its mean over the classes
 
+The background is a class like the others and is in every mean. Pixels are pooled over the pictures: a mean of
+each picture's Dice, as medical challenges take it, is another figure.
+
 A class of which the truth has no pixel is nan, neither good nor bad, and means leave it out; `reasons` says
 why. What was taken for it is counted against the classes that lie there. A predicted label 255 (no answer) is
 counted as a pixel missed.

@@ -28,19 +28,21 @@ GLOSSES = {
 """What the common figures say, in a phrase."""
 
 PIXEL_GLOSSES = {
-    "mIoU": "intersection over union of each class's pixels, mean over the classes",
+    "mIoU": "intersection over union of each class's pixels, mean over the classes, the background too",
     "pixel_accuracy": "share of the pixels that have the right class",
     "mean_accuracy": "share of each class's pixels that are found, mean over the classes",
     "frequency_weighted_IoU": "intersection over union, each class by its share of the pixels",
-    "Dice": "twice the intersection over the sum of both, mean over the classes",
+    "Dice": "twice the intersection over the sum of both, of the pixels of all pictures together; mean over "
+    "the classes, the background too",
     "boundary_IoU": "intersection over union of the pixels near the classes' borders",
-    "Rand": "whether the same pixels lie together in cells as in the truth, at the best threshold",
+    "Rand": "whether the same pixels lie together in cells as in the truth, at the threshold that is best on "
+    "these very pictures",
     "Rand/threshold": "that threshold",
     "Rand/split": "how far true cells are whole",
     "Rand/merge": "how far what was found holds one cell only",
     "Rand/at 0.5": "the Rand score at the threshold 0.5",
     "pixel_error": "share of the pixels on the wrong side of 0.5",
-    "pixel_error/best F": "1 less the highest F1 score of the cells' pixels",
+    "pixel_error/best F": "1 less the F1 score of the cells' pixels, at the threshold best on these pictures",
 }
 """What the figures of classes of pixels say; the most telling first."""
 

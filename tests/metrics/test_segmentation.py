@@ -16,6 +16,7 @@ from torchmetrics.functional.classification import (
 
 from ocellus.errors import OcellusError
 from ocellus.metrics.segmentation import PixelConfusion
+from ocellus.report.measures import gloss
 from ocellus.values import Segmentation
 
 NAMES = ("road", "car", "sky")
@@ -61,6 +62,26 @@ def test_by_hand():
 
 
 @pytest.mark.filterwarnings("ignore:A single label was found")
+def test_pixels_of_all_pictures_are_pooled_and_the_background_counts():
+    """Both are said where the figures are explained: a mean of pictures, or without it, is something else."""
+    confusion = PixelConfusion(("background", "cell"))
+    pictures = [
+        ([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]),
+        ([0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 1, 0]),
+    ]
+    for prediction, truth in pictures:
+        confusion.add_maps(np.array([prediction]), np.array([truth]))
+    found = confusion.result()
+    cell, ground = 2 * 4 / (5 + 6), 2 * 7 / (9 + 8)
+    assert found["Dice/cell"] == pytest.approx(cell)  # the mean of the two pictures' is (1 + 0) / 2
+    assert found["Dice"] == pytest.approx((cell + ground) / 2)
+    assert found["mIoU"] == pytest.approx((4 / 7 + 7 / 10) / 2)
+    for name in ("mIoU", "Dice"):
+        assert "the background too" in gloss(name)
+    assert "of all pictures together" in gloss("Dice")
+    assert "best on these very pictures" in gloss("Rand")
+
+
 @pytest.mark.parametrize("classes", [1, 2, 11, 15, 16, 180, 181, 255])
 def test_equals_scikit_learn(classes: int):
     """Both labels of up to 15 classes are counted in 8 bits, of up to 180 in 16."""
