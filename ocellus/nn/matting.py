@@ -182,8 +182,9 @@ def split_colors(
     Coarse passes first, then a fine one from their answer.
 
     Differs from the paper: wide windows are taken at a lower resolution, which is faster and hardly differs;
-    there are three passes, not two; and the rest is shared out between both colors by least squares, which
-    leaves I = alpha F + (1 - alpha) B.
+    there are three passes, not two; and the rest is shared out between both colors by least squares, so that
+    I = alpha F + (1 - alpha) B. Then both colors are held within 0 to 1: where that cuts something off one of
+    them, the two no longer make the picture.
 
     Args:
         images: (B, 3, H, W) in [0, 1].

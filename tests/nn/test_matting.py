@@ -136,6 +136,17 @@ def test_spill_is_removed(varied: bool) -> None:
     assert torch.equal(front[:, :, alpha[0, 0] == 1], images[:, :, alpha[0, 0] == 1])
 
 
+def test_colors_make_the_picture_but_where_they_had_to_be_cut_off() -> None:
+    """I = alpha F + (1 - alpha) B to rounding where neither color is at 0 or 1, and only there."""
+    torch.manual_seed(0)
+    alpha, images = torch.rand(1, 1, 40, 40), torch.rand(1, 3, 40, 40)
+    front, back = matting.split_colors(images, alpha)
+    error = (composite(alpha, front, back) - images).abs()
+    whole = (front > 0) & (front < 1) & (back > 0) & (back < 1)
+    assert 0.2 < whole.float().mean() < 0.95
+    assert error[whole].max() < 1e-5 < 0.05 < error[~whole].max()
+
+
 def test_smoothing_holds_still_and_follows() -> None:
     torch.manual_seed(0)
     scene = composite(disc(), flat(0.9, 0.9, 0.9), waves(phase=2.0) * 0.4)
