@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -50,8 +51,9 @@ def cards() -> tuple[Card, ...]:
     return tuple(read_card(path) for path in sorted(found))
 
 
+@cache
 def read_card(path: Path) -> Card:
-    """A card from its file."""
+    """A card from its file, read once: a model looks at it for every picture."""
     fields = tomllib.loads(path.read_text(encoding="utf-8"))
     name = f"{path.parent.parent.name}/{path.parent.name}"
     return Card(**{"name": name, **fields, "task": tuple(fields["task"])})

@@ -1,4 +1,4 @@
-"""`ocellus evaluate MODEL DATA`: average precision or mean IoU, and a page with confusions and pictures."""
+"""`ocellus evaluate MODEL DATA`: average precision, mean IoU or accuracy, and a page with pictures."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from pathlib import Path
 
 from ocellus.cli.figures import for_json
 
+MOST_FIGURES = 120
+"""That are printed; above, those of single classes are left to the report."""
+
 
 def main(argv: list[str]) -> int:
     """Measure a model on a data set; print the figures and where the report is."""
     parser = argparse.ArgumentParser(prog="ocellus evaluate", description="Measure a model on a data set.")
     parser.add_argument("model", help="a weights file, a run folder, or a system whose weights are shipped")
     parser.add_argument("data", help="a data set in any format that `ocellus check` reads")
-    parser.add_argument("--split", default="val", help="the split to measure on (val)")
+    parser.add_argument("--split", default="val", help="the split to measure on (val), or all")
     parser.add_argument(
         "--out", default="", help="folder for the report (default: the run's own, else a new one in runs/)"
     )
@@ -36,6 +39,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     from ocellus.jobs.evaluate import evaluate
     from ocellus.jobs.model import load, new_folder
+    from ocellus.report.measures import overall
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
@@ -63,8 +67,15 @@ def main(argv: list[str]) -> int:
         f"{model.header.system} on {found.data}/{found.split}: {found.pictures} pictures, "
         f"{found.seconds / found.pictures:.2f} s each, precision {model.precision}"
     )
-    for name, value in result.metrics.items():
+    figures = result.metrics
+    if len(figures) > MOST_FIGURES:
+        figures = overall(figures)
+    for name, value in figures.items():
         nothing = found.reasons.get(name, "nothing to measure")
         print(f"  {name:<40}{nothing if isnan(value) else f'{value:.4f}'}")
+    if len(figures) < len(result.metrics):
+        print(
+            f"  {len(result.metrics) - len(figures)} figures of single classes are in the report and --json"
+        )
     print(f"report  {result.report}")
     return 0

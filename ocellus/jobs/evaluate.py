@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ocellus.data.dataset import Dataset, Record
+from ocellus.data.splits import WHOLE
 from ocellus.errors import OcellusError
 from ocellus.jobs.kinds import dataset_for, kind_of
 from ocellus.jobs.model import Model, check_score, load
@@ -50,7 +51,7 @@ def evaluate(
     Args:
         model: a Model, or what `ocellus.load` takes.
         data: a data set, or what `ocellus.read` takes.
-        split: "val", "train", or another that the data set has.
+        split: "val", "train", another that the data set has, or "all": every picture.
         out: folder for the report; None: no report.
         score: from which a detection is drawn and counted in the confusion matrix. Average precision does not
             depend on it, and where every pixel has a class nothing does.
@@ -99,6 +100,8 @@ def chosen(dataset: Dataset, split: str, *, limit: int) -> tuple[Record, ...]:
     if limit < 0:
         raise OcellusError(f"--limit {limit} makes no sense: it takes 0 (all) or more", exit_code=2)
     records = dataset.splits.get(split, ())
+    if split == WHOLE and not records:
+        records = tuple(record for _, record in dataset.records())
     if not records:
         there = ", ".join(f"{name} ({len(part)} pictures)" for name, part in dataset.splits.items())
         raise OcellusError(f"{dataset.root} has no pictures to evaluate on as {split!r}; it has {there}")

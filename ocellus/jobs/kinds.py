@@ -1,4 +1,4 @@
-"""Kinds of answers, objects or a class for each pixel: where that which differs between them is done.
+"""Kinds of answers, objects or classes of pixels or pictures: where that which differs is done.
 
 A system's card names the type of its value; everything in `jobs` that depends on it is in the modules named
 here, with the same functions in each, imported when they are needed.
@@ -30,7 +30,7 @@ class Kind:
         showing: the module that puts it into lines, JSON and drawings.
     """
 
-    view: Literal["objects", "classes"]
+    view: Literal["objects", "classes", "labels"]
     wants: str
     measuring: str
     showing: str
@@ -40,7 +40,7 @@ class Kind:
         return import_module(f"ocellus.jobs.{self.measuring}")
 
     def show(self) -> ModuleType:
-        """With `kept`, `summary`, `details`, `draw`."""
+        """With `kept`, `summary`, `details`, `draw`; of classes of pixels `write_labels`, too."""
         return import_module(f"ocellus.jobs.{self.showing}")
 
 
@@ -48,6 +48,9 @@ KINDS = {
     "Instances": Kind(view="objects", wants="objects", measuring="evaluate_objects", showing="found_objects"),
     "Segmentation": Kind(
         view="classes", wants="a class for every pixel", measuring="evaluate_pixels", showing="found_pixels"
+    ),
+    "Classification": Kind(
+        view="labels", wants="a class for every picture", measuring="evaluate_labels", showing="found_labels"
     ),
 }
 """By the name of the value's type."""
@@ -82,7 +85,7 @@ def dataset_for(data: Dataset | str | Path, system: str, *, val_fraction: float 
     kind = kind_of(system)
     if not isinstance(data, Dataset):
         return read(data, val_fraction=val_fraction, view=kind.view)
-    if data.semantic != (kind.view == "classes") and len(data):
+    if data.view != kind.view and len(data):
         raise OcellusError(
             f"{system} learns {kind.wants}, and {data.root} was read otherwise: give "
             f'ocellus.read(path, view="{kind.view}")'

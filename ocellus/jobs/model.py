@@ -14,7 +14,7 @@ from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
 from ocellus.nn.fuse import fuse
-from ocellus.values import Instances, Picture, Segmentation
+from ocellus.values import Classification, Instances, Picture, Segmentation
 from ocellus.weights import Header
 
 ZOO = Path(__file__).parent.parent / "zoo"
@@ -47,7 +47,8 @@ class Model:
 
         Returns:
             The value that the system's card names, in pixels of the picture as given: Instances for a
-            detector, Segmentation for a segmenter. It keeps the picture, to show itself in a notebook.
+            detector, Segmentation for a segmenter, Classification for a classifier. It keeps the picture, to
+            show itself in a notebook.
 
         Raises:
             OcellusError: the file is missing, is not a picture, or has other channels than the network takes;
@@ -71,7 +72,8 @@ class Model:
             )
         with torch.inference_mode(), self.autocast():
             value = catalog.system(self.header.system).predict(self.network, picture, **facts)
-        return replace(value, picture=picture) if isinstance(value, (Instances, Segmentation)) else value
+        kept = isinstance(value, (Classification, Instances, Segmentation))
+        return replace(value, picture=picture) if kept else value
 
     @property
     def channels(self) -> int:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from ocellus.data.drawings import member
 from ocellus.data.images import is_picture, read_picture, write_picture
 from ocellus.data.sources import frame_rate, pictures
 from ocellus.data.video import VideoWriter
@@ -18,7 +19,9 @@ from ocellus.errors import OcellusError
 from ocellus.jobs.huge import Huge, is_huge, look
 from ocellus.jobs.kinds import Kind, kind_of
 from ocellus.jobs.model import Model, check_score, load
-from ocellus.values import Instances, Picture, Segmentation
+from ocellus.values import Classification, Instances, Picture, Segmentation
+
+DOES = {"objects": "finds objects", "labels": "says what a picture shows as a whole"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,7 @@ class Found:
     """
 
     picture: str
-    value: Instances | Segmentation
+    value: Instances | Segmentation | Classification
     size: tuple[int, int]
     text: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -50,19 +53,20 @@ class Found:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: objects with boxes in pixels and masks as COCO's compressed run lengths, or the share of
-        each class and the file of the label map."""
+        each class and the file of the label map, or the likeliest classes."""
         about = {"picture": self.picture, "size": list(self.size), "seconds": round(self.seconds, 4)}
         files = {"labels": self.labels, "uncertainty": self.uncertainty}
         written = {name: path for name, path in files.items() if path}
         return {**about, "drawing": self.drawing, **written, **self.facts}
 
     def line(self) -> str:
-        """ "street.jpg: 3 car, 1 dog (0.21 s)", "street.jpg: road 41 %, car 12 % (0.21 s)"."""
+        """ "street.jpg: 3 car, 1 dog (0.21 s)", "cat.jpg: tabby 61 %, tiger cat 20 % (0.21 s)"."""
         return f"{self.picture}: {self.text} ({self.seconds:.2f} s)"
 
     def _repr_html_(self) -> str:
         path = Path(self.picture)
-        there = is_picture(path) and path.is_file() and self.size == self.value.size
+        whole = isinstance(self.value, Classification) or self.size == self.value.size
+        there = whole and is_picture(path) and path.is_file()
         return replace(self.value, picture=read_picture(path) if there else None)._repr_html_()
 
 
@@ -110,8 +114,8 @@ def run(
     kind = kind_of(ready.header.system)
     if (maps or uncertainty) and kind.view != "classes":
         raise OcellusError(
-            f"{ready.header.system} finds objects, it does not give every pixel a class: leave out --maps "
-            "and --uncertainty",
+            f"{ready.header.system} {DOES[kind.view]}, it does not give every pixel a class: leave out "
+            "--maps and --uncertainty",
             exit_code=2,
         )
     return answers(ready, stream, sink=sink, score=score, broken=broken)
@@ -142,7 +146,7 @@ def answers(
                     yield of_huge(ready, picture, sink=sink, kind=kind)
                 else:
                     value = kind.show().kept(ready(picture), score=score)
-                    found = said(kind, value, picture.path or "", seconds=time.perf_counter() - start)
+                    found = said(kind, value, picture, seconds=time.perf_counter() - start)
                     yield sink.write(picture, found, kind=kind) if sink else found
                 seen = True
                 start = time.perf_counter()
@@ -151,13 +155,13 @@ def answers(
         raise broken.error()
 
 
-def said(kind: Kind, value: Any, picture: str, *, seconds: float) -> Found:
+def said(kind: Kind, value: Any, picture: Picture, *, seconds: float) -> Found:
     """An answer in words and for JSON."""
     show = kind.show()
     return Found(
-        picture=picture,
+        picture=picture.path or "",
         value=value,
-        size=value.size,
+        size=picture.size,
         text=show.summary(value),
         facts=show.details(value),
         seconds=seconds,
@@ -266,11 +270,13 @@ class Sink:
         """
         drawn = kind.show().draw(picture, found.value)
         name, _, frame = found.picture.rpartition("#")
-        if name and frame.isdecimal() and not Path(found.picture).is_file():
+        inner = member(Path(found.picture))
+        if inner is None and name and frame.isdecimal() and not Path(found.picture).is_file():
             path = self.add_frame(drawn, name)
             stem = f"{Path(name).stem}-{int(frame):06d}"
         else:
-            path = self.folder / self.free_name(Path(found.picture).stem)
+            own = f"{inner[0].stem}-{inner[1]}" if inner is not None else Path(found.picture).stem
+            path = self.folder / self.free_name(own)
             write_picture(drawn, path)
             stem = path.stem
         named = self.with_maps(replace(found, drawing=str(path)), stem, kind=kind)

@@ -49,18 +49,26 @@ class Confusion:
     Args:
         names: C class names.
         counts: a row for each true class, a column for each predicted one. Of objects (C+1, C+1): the last
-            row counts what was found where nothing is, the last column what was missed. Of pixels (C, C).
+            row counts what was found where nothing is, the last column what was missed. Of pixels and of
+            pictures (C, C).
         rule: one sentence on when a prediction counts as of an object.
+        unit: what was counted, where the shape does not tell: "pictures".
     """
 
     names: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
     rule: str = ""
+    unit: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all pixels or pictures were counted; there is nothing then that could be missed."""
+        return len(self.counts) == len(self.names)
 
     @property
     def of_pixels(self) -> bool:
-        """Whether every pixel was counted; there is nothing then that could be missed."""
-        return len(self.counts) == len(self.names)
+        """Whether pixels were counted."""
+        return self.whole and self.unit != "pictures"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -215,7 +223,8 @@ def load(folder: Path) -> Evaluation | None:
         confusion = None
         if table:
             counts = tuple(tuple(row) for row in table["counts"])
-            confusion = Confusion(names=tuple(table["names"]), counts=counts, rule=table["rule"])
+            unit = table.get("unit", "")
+            confusion = Confusion(names=tuple(table["names"]), counts=counts, rule=table["rule"], unit=unit)
         content["colors"] = tuple(tuple(color) for color in content.get("colors", ()))
         return Evaluation(**content, examples=tuple(examples), curves=tuple(curves), confusion=confusion)
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -30,7 +30,7 @@ GLOSSES = {
 PIXEL_GLOSSES = {
     "mIoU": "intersection over union of each class's pixels, mean over the classes, the background too",
     "pixel_accuracy": "share of the pixels that have the right class",
-    "mean_accuracy": "share of each class's pixels that are found, mean over the classes",
+    "mean_accuracy": "share of each class that is found, mean over the classes",
     "frequency_weighted_IoU": "intersection over union, each class by its share of the pixels",
     "Dice": "twice the intersection over the sum of both, of the pixels of all pictures together; mean over "
     "the classes, the background too",
@@ -46,12 +46,23 @@ PIXEL_GLOSSES = {
 }
 """What the figures of classes of pixels say; the most telling first."""
 
-OF_CLASSES = ("IoU", "Dice", "boundary_IoU")
-"""Figures of pixels that there are of each class, "IoU/road"."""
+LABEL_GLOSSES = {
+    "top1": "share of the pictures whose class is the likeliest",
+    "top5": "share of the pictures whose class is among the five likeliest",
+    "precision": "share of what is taken for a class that is of it, mean over the classes",
+    "F1": "harmonic mean of that and of the share that is found, mean over the classes",
+    "calibration_error": "how far the probabilities are from how often they are right",
+    "log_loss": "mean of the negative logarithm of the true class's probability",
+}
+"""What the figures of classes of whole pictures say; the most telling first."""
+
+OF_CLASSES = ("IoU", "Dice", "boundary_IoU", "recall", "precision", "F1")
+"""Figures of pixels or pictures that there are of each class, "IoU/road"."""
 
 HEADLINES = (
     *("mask/AP50", "mask/AP", "box/AP50", "box/AP", "keypoint/AP50", "keypoint/AP"),
     *("mIoU", "pixel_accuracy", "Dice", "boundary_IoU"),
+    *("top1", "top5", "F1", "calibration_error"),
 )
 """Figures worth a tile, the most telling first."""
 
@@ -68,7 +79,12 @@ def title(name: str) -> str:
 
 def gloss(name: str) -> str:
     """What a metric says, in a phrase; empty where it is not a common one."""
-    return GLOSSES.get(name.partition("/")[2], "") or PIXEL_GLOSSES.get(name, "")
+    return GLOSSES.get(name.partition("/")[2], "") or gloss_of_classes(name)
+
+
+def gloss_of_classes(name: str) -> str:
+    """What a figure of classes of pixels or pictures says; empty where it is not a common one."""
+    return PIXEL_GLOSSES.get(name, "") or LABEL_GLOSSES.get(name, "")
 
 
 def number(value: float) -> str:
@@ -130,7 +146,7 @@ def _order(name: str) -> tuple[int, int]:
     kind, _, rest = name.partition("/")
     kinds = list(KINDS)
     figures = list(GLOSSES)
-    pixels = (*PIXEL_GLOSSES, *OF_CLASSES)
+    pixels = (*PIXEL_GLOSSES, *LABEL_GLOSSES, *OF_CLASSES)
     if name in pixels:
         return len(kinds), pixels.index(name)
     return (

@@ -114,6 +114,7 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "confused_pairs": tables.confused_pairs(found.confusion) if found and found.confusion else [],
         "groups": _groups(examples),
         "of_pixels": bool(found and found.confusion and found.confusion.of_pixels),
+        "of_pictures": bool(found and found.confusion and found.confusion.unit == "pictures"),
         "settings": {
             section: [(name, tables.plain(value)) for name, value in values.items()]
             for section, values in run.settings.items()

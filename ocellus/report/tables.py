@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from ocellus.report.evaluation import Confusion
-from ocellus.report.measures import GLOSSES, KINDS, PIXEL_GLOSSES, number, overall, per_class, title
+from ocellus.report.measures import GLOSSES, KINDS, gloss_of_classes, number, overall, per_class, title
 from ocellus.values.html import color
 
 Color = tuple[int, int, int]
@@ -90,7 +90,7 @@ def overall_rows(metrics: Mapping[str, float]) -> tuple[list[str], list[tuple[st
     table = [
         (
             name.replace("/", " "),
-            GLOSSES.get(name, "") or PIXEL_GLOSSES.get(name.replace(" ", "_"), ""),
+            GLOSSES.get(name, "") or gloss_of_classes(name.replace(" ", "_")),
             [_figure(row[c]) if c in row else empty for c in columns],
         )
         for name, row in rows.items()
