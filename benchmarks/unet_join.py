@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.timing import compare
-from ocellus.nn.framelets import Part, convolved, enlarged
+from ocellus.nn.framelets import Part, convolved, upsampled
 
 KINDS = ("side by side", "skip and low", "tight frame")
 SIZES = ((16, 128), (32, 128), (64, 64), (128, 32))
@@ -53,7 +53,7 @@ def main() -> None:
                 return convolved(parts, weight, None, padding=1)
 
             def peer(parts: tuple[Part, ...] = parts, weight: Tensor = weight) -> Tensor:
-                return F.conv2d(torch.cat([enlarged(part) for part in parts], dim=1), weight, padding=1)
+                return F.conv2d(torch.cat([upsampled(part) for part in parts], dim=1), weight, padding=1)
 
             for reduced in (False, True):
                 for training in (False, True):

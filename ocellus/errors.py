@@ -12,3 +12,19 @@ class OcellusError(Exception):
     def __init__(self, message: str, *, exit_code: int = 1) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def require(satisfied: bool, settings: object, field: str, wanted: str) -> None:
+    """See that a setting can be.
+
+    Args:
+        satisfied: whether it can.
+        settings: that it is a field of.
+        field: its name.
+        wanted: what it must be, in words.
+
+    Raises:
+        OcellusError: it cannot. Exit code 2.
+    """
+    if not satisfied:
+        raise OcellusError(f"{field} is {getattr(settings, field)!r}; it must be {wanted}", exit_code=2)

@@ -18,13 +18,10 @@ from ocellus.data.windows import Source, is_large, open_source
 from ocellus.draw.segmentation import class_colors
 from ocellus.jobs.found_pixels import details_of, summary_of
 from ocellus.jobs.model import Model
-from ocellus.nn.dense import Block, device_of, label_blocks, tiles_for_large
+from ocellus.nn.dense import GRID, Block, device_of, label_blocks, tiles_for_large
 from ocellus.nn.tiles import Tiling, Window
 from ocellus.values import Picture, Segmentation
 from ocellus.values.segmentation import IGNORED
-
-GRID = 64
-"""Tiles lie on multiples of it, and so on those of every network's strides."""
 
 SHOWN = 1600
 """Pixels of the longer side of the copy that is drawn."""
@@ -38,7 +35,7 @@ class Huge:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Seen:
+class Overview:
     """What was found in such a picture.
 
     Args:
@@ -65,7 +62,7 @@ def is_huge(path: Path) -> bool:
     return is_large(path)
 
 
-def look(model: Model, huge: Huge | Source, *, labels: Path | None) -> Seen:
+def look(model: Model, huge: Huge | Source, *, labels: Path | None) -> Overview:
     """The class of every pixel, in bounded memory.
 
     Args:
@@ -94,7 +91,7 @@ def look(model: Model, huge: Huge | Source, *, labels: Path | None) -> Seen:
         colors=model.header.colors,
     )
     shares = count.shares(model.header.labels)
-    return Seen(
+    return Overview(
         size=source.size,
         picture=Picture(pixels=torch.from_numpy(count.shown), path=source.path or None),
         value=value,
@@ -108,11 +105,10 @@ def parts_of(network: nn.Module, window: Window, size: tuple[int, int]) -> Itera
     config: Any = getattr(network, "config", None)
     margin = int(getattr(network, "margin", 0))
     stride = getattr(network, "stride", 1)
-    tile, overlap = int(getattr(config, "tile", 0)), int(getattr(config, "overlap", 0))
-    tile, overlap = tiles_for_large(tile, overlap, margin)
-    tiling = Tiling(
-        stride=lcm(GRID, stride if isinstance(stride, int) else 1), tile=tile, overlap=overlap, margin=margin
-    )
+    tile = int(getattr(config, "tile", 0))
+    overlap = 0 if margin else int(getattr(config, "overlap", 0))
+    stride = lcm(GRID, stride if isinstance(stride, int) else 1)
+    tiling = tiles_for_large(Tiling(stride=stride, tile=tile, overlap=overlap, margin=margin))
     short_side = int(getattr(config, "short_side", 0))
     return label_blocks(network, window, size, tiling=tiling, short_side=short_side)
 

@@ -91,7 +91,7 @@ class Alphas:
     def __init__(self, mask: Callable[[Picture], Tensor], *, smooth: bool) -> None:
         self.mask = mask
         self.keep = 0.85 if smooth else 0.0
-        self.seen: matting.Seen | None = None
+        self.seen: matting.LastFrame | None = None
         self.raw: Tensor | None = None
         self.frames = 0
         self.covered = 0.0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import replace
+from math import lcm
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import OcellusError, require
 from ocellus.nn.tiles import Tiling, Window, blocks, mirrored
 from ocellus.values import Picture, Segmentation
+from ocellus.values.segmentation import IGNORED
 
 STRIP = 1 << 22
 """Logits that are turned into labels at a time; as float32 they are 16 MB."""
@@ -24,7 +27,68 @@ LARGE = 60_000_000
 """Pixels above which a picture is looked at in tiles, whatever the network's settings say."""
 
 TILE, OVERLAP = 1024, 128
-"""Of these tiles."""
+"""Of these tiles; the network's own settings may say that more is shared."""
+
+GRID = 64
+"""They lie on multiples of it, and of the network's stride."""
+
+
+class DenseConfig(Protocol):
+    """The fields that the Config settings of all networks for label maps share."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, the background among them."""
+
+    @property
+    def channels(self) -> int:
+        """Channels of the pictures."""
+
+    @property
+    def short_side(self) -> int:
+        """Pixels that the shorter side is resized to; 0: not resized."""
+
+    @property
+    def tile(self) -> int:
+        """Side of the tiles; 0: none."""
+
+    @property
+    def overlap(self) -> int:
+        """Pixels that neighbouring tiles share."""
+
+    @property
+    def channel_order(self) -> str:
+        """RGB or BGR."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Subtracted from each channel; one number: from every channel."""
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Each channel is divided by this."""
+
+
+def check_dense(config: DenseConfig, *, least: int = 2, most: int = IGNORED) -> None:
+    """See that the settings that all networks for label maps share can be.
+
+    Args:
+        config: of the network.
+        least: number of classes.
+        most: number of classes; label maps tell 255 apart.
+
+    Raises:
+        OcellusError: one cannot. Exit code 2.
+    """
+    require(least <= config.classes <= most, config, "classes", f"{least} to {most}")
+    require(config.channels >= 1, config, "channels", "1 or more")
+    for field in ("short_side", "tile", "overlap"):
+        require(getattr(config, field) >= 0, config, field, "0 or more")
+    require(config.channel_order in ("RGB", "BGR"), config, "channel_order", "one of RGB, BGR")
+    counts = f"{config.channels} numbers, one a channel, or 1 for all"
+    for field in ("mean", "std"):
+        require(len(getattr(config, field)) in (1, config.channels), config, field, counts)
+    require(min(config.std) > 0, config, "std", "above 0")
 
 
 class Block(NamedTuple):
@@ -78,6 +142,7 @@ def segment(
     names: tuple[str, ...] = (),
     colors: tuple[tuple[int, int, int], ...] = (),
     stride: int,
+    any_size: bool = False,
     short_side: int = 0,
     tile: int = 0,
     overlap: int = 0,
@@ -91,10 +156,12 @@ def segment(
         picture: of any size.
         names: class names, to be kept with the result.
         colors: class colors, to be kept with the result.
-        stride: see `dense_logits`.
+        stride: pixels from one cell of the network's coarsest features to the next. Tiles lie on multiples of
+            it, and pictures are continued by their mirror image to a multiple of it.
+        any_size: the network takes a whole picture as large as it is; only tiles are cut by the stride.
         short_side: pixels of the shorter side that the network looks at; 0: as large as the picture is. The
             logits are enlarged, not the labels.
-        tile: see `dense_logits`; above 60 megapixels, 0 means tiles of 1024 pixels.
+        tile: see `dense_logits`; above 60 megapixels, 0 means tiles of 1024 pixels on multiples of 64.
         overlap: see `dense_logits`.
         margin: see `dense_logits`.
         probabilities: keep those of all classes: 2 bytes a class and pixel.
@@ -106,9 +173,11 @@ def segment(
     channels = int(getattr(config, "channels", 3))
     check_channels(picture, channels)
     height, width = picture.size
-    if height * width > LARGE and not short_side:
-        tile, overlap = tiles_for_large(tile, overlap, margin)
     tiling = Tiling(stride=stride, tile=tile, overlap=overlap, margin=margin)
+    if height * width > LARGE and not short_side:
+        tiling = tiles_for_large(tiling)
+    if any_size and not tiling.tile:
+        tiling = replace(tiling, stride=1)
     labels = torch.empty(height, width, dtype=torch.uint8)
     confidence = torch.empty(height, width, dtype=torch.float16)
     kept: Tensor | None = None
@@ -164,7 +233,7 @@ def label_blocks(
                 )[0]  # fmt: skip
                 rows = max(1, STRIP // (logits.shape[0] * size[1]))
                 for top in range(0, size[0], rows):
-                    strip = enlarged(logits, size, rows=(top, min(top + rows, size[0])))
+                    strip = resized_rows(logits, size, rows=(top, min(top + rows, size[0])))
                     yield from settled(top, 0, strip, probabilities=probabilities)
             else:
                 whole = mirrored(window, size)
@@ -175,14 +244,16 @@ def label_blocks(
         network.train(training)
 
 
-def tiles_for_large(tile: int, overlap: int, margin: int) -> tuple[int, int]:
-    """(tile, overlap) for a picture that no network sees at once: its own tiles where it has some.
+def tiles_for_large(tiling: Tiling) -> Tiling:
+    """The tiles of a picture that no network sees at once: its own where it has some.
 
     Where the answer is smaller than the input by a margin, tiles fit together without an overlap.
     """
-    if tile:
-        return tile, overlap
-    return TILE, 0 if margin else max(OVERLAP, overlap)
+    if tiling.tile:
+        return tiling
+    stride = lcm(GRID, tiling.stride)
+    overlap = 0 if tiling.margin else max(OVERLAP, tiling.overlap)
+    return replace(tiling, stride=stride, tile=max(TILE, overlap + stride), overlap=overlap)
 
 
 def settled(top: int, left: int, logits: Tensor, *, probabilities: bool) -> Iterator[Block]:
@@ -257,7 +328,7 @@ def shrunk(window: Window, size: tuple[int, int], seen: tuple[int, int]) -> Tens
     return torch.cat(bands, dim=2)
 
 
-def enlarged(logits: Tensor, size: tuple[int, int], *, rows: tuple[int, int]) -> Tensor:
+def resized_rows(logits: Tensor, size: tuple[int, int], *, rows: tuple[int, int]) -> Tensor:
     """(K, bottom - top, W): rows of (K, h, w) logits resized to (H, W), bilinear between pixel centres."""
     top, bottom = rows
     part = _lerp(logits, torch.arange(top, bottom), size[0], dim=1)

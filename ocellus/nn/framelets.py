@@ -73,7 +73,7 @@ def inverse_haar(low: Tensor, high: Tensor) -> Tensor:
     return synthesized(Part(torch.cat([low, high], dim=1), 0, 4))
 
 
-def enlarged(part: Part) -> Tensor:
+def upsampled(part: Part) -> Tensor:
     """What each band of a part is at full resolution: (B, n C, H, W)."""
     if part.first == FULL:
         return part.features
@@ -90,7 +90,7 @@ def enlarged(part: Part) -> Tensor:
 
 def synthesized(part: Part) -> Tensor:
     """What a part is at full resolution, its bands summed: (B, C, H, W)."""
-    return torch.stack(enlarged(part).chunk(part.bands, dim=1)).sum(dim=0)
+    return torch.stack(upsampled(part).chunk(part.bands, dim=1)).sum(dim=0)
 
 
 def convolved(parts: tuple[Part, ...], weight: Tensor, bias: Tensor | None, *, padding: int) -> Tensor:
@@ -115,7 +115,7 @@ def convolved(parts: tuple[Part, ...], weight: Tensor, bias: Tensor | None, *, p
         first = bias if total is None else None
         small = part.features.shape[0] * part.features.shape[2] * part.features.shape[3] < FEW
         if part.first == FULL or small:
-            answer = F.conv2d(enlarged(part), own, first, padding=padding)
+            answer = F.conv2d(upsampled(part), own, first, padding=padding)
         else:
             kernel = band_kernel(own, first=part.first, bands=part.bands)
             answer = F.conv_transpose2d(part.features, kernel, first, stride=2, padding=2 - padding)

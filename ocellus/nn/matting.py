@@ -225,7 +225,7 @@ def weighted_mean(colors: Tensor, weights: Tensor, radius: int) -> Tensor:
     return resized((mean[:, :3] + SOME * usual) / (mean[:, 3:] + SOME), (height, width))
 
 
-class Seen(NamedTuple):
+class LastFrame(NamedTuple):
     """What the smoothing of a video remembers of the frame before."""
 
     alpha: Tensor  # (B, 1, H, W) as it was answered
@@ -233,8 +233,8 @@ class Seen(NamedTuple):
 
 
 def smoothed(
-    alpha: Tensor, images: Tensor, before: Seen | None, *, keep: float = 0.85, motion: float = 0.08
-) -> tuple[Tensor, Seen]:
+    alpha: Tensor, images: Tensor, before: LastFrame | None, *, keep: float = 0.85, motion: float = 0.08
+) -> tuple[Tensor, LastFrame]:
     """Alpha that holds still where the picture does, and follows at once where it moves.
 
     A recursive filter, s_t = s_(t-1) + k (alpha_t - s_(t-1)), whose gain k rises from 1 - keep where nothing
@@ -252,11 +252,11 @@ def smoothed(
         (alpha, what to give to the next call).
     """
     if before is None or before.alpha.shape != alpha.shape or keep <= 0:
-        return alpha, Seen(alpha, images)
+        return alpha, LastFrame(alpha, images)
     change = box_mean((images - before.images).abs().amax(1, keepdim=True), 2)  # (B, 1, H, W)
     moving = ((change - NOISE) / (motion - NOISE)).clamp(0, 1)
     calm = torch.lerp(before.alpha, alpha, 1 - keep + keep * moving)
-    return calm, Seen(calm, images)
+    return calm, LastFrame(calm, images)
 
 
 def flicker(

@@ -6,9 +6,12 @@ arXiv:1705.09914): the taps of their 3x3 convolutions lie apart, and they look a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ocellus.errors import OcellusError
 from ocellus.nn.norm import NormedConv
 
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -203,3 +206,26 @@ PUBLIC_NAMES = (
     (r"layer(\d)\.(\d+)\.downsample\.1\.", r"backbone.stages.{0-1}.{1}.shortcut.norm."),
 )
 """Names in torchvision's ResNets, and ours of a network's `backbone`, as `ocellus.nn.renaming` takes them."""
+
+
+def public_depth(state: Mapping[str, Tensor]) -> int:
+    """The depth of the ResNet that renamed tensors are of.
+
+    Args:
+        state: under our names; of any shapes.
+
+    Raises:
+        OcellusError: it has other stages than the published ones.
+    """
+    counts = tuple(
+        len({name.split(".")[3] for name in state if name.startswith(f"backbone.stages.{stage}.")})
+        for stage in range(4)
+    )
+    bottlenecks = "backbone.stages.0.0.conv3.conv.weight" in state
+    depths = [depth for depth, blocks in BLOCKS.items() if blocks == counts and (depth >= 50) == bottlenecks]
+    if not depths:
+        raise OcellusError(
+            f"the checkpoint's ResNet has stages of {counts} blocks; known are depths "
+            f"{', '.join(map(str, BLOCKS))}"
+        )
+    return depths[0]

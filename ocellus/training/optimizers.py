@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +13,17 @@ from ocellus.training.settings import Fit
 
 Stage = Callable[[str], int | None]
 """A parameter's name -> stage of the backbone it is in, 0 for the stem; None outside the backbone."""
+
+
+def backbone_stage(name: str) -> int | None:
+    """The stage of a network's `backbone` that a parameter is in, by its name: 0 what comes before the first.
+
+    Stages are called `stages`; a convolution before one that widens it is in `wider`.
+    """
+    if not name.startswith("backbone."):
+        return None
+    found = re.match(r"backbone\.(?:stages|wider)\.(\d+)\.", name)
+    return int(found[1]) + 1 if found else 0
 
 
 def parameter_groups(

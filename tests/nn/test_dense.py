@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
 from ocellus.nn import dense
-from ocellus.nn.dense import dense_logits, enlarged, segment, settled
+from ocellus.nn.dense import dense_logits, resized_rows, segment, settled
 from ocellus.values import Picture
 
 
@@ -109,7 +109,7 @@ def test_enlarging_by_strips_is_bilinear_interpolation(size: tuple[int, int]) ->
     logits = torch.randn(5, 23, 17)
     wanted = F.interpolate(logits[None], size=size, mode="bilinear", align_corners=False)[0]
     middle = size[0] // 3
-    strips = [enlarged(logits, size, rows=rows) for rows in ((0, middle), (middle, size[0]))]
+    strips = [resized_rows(logits, size, rows=rows) for rows in ((0, middle), (middle, size[0]))]
     torch.testing.assert_close(torch.cat(strips, dim=1), wanted, atol=1e-5, rtol=1e-4)
 
 
@@ -199,6 +199,7 @@ def test_a_large_picture_is_looked_at_in_tiles(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(dense, "LARGE", 50_000)
     monkeypatch.setattr(dense, "TILE", 96)
     monkeypatch.setattr(dense, "OVERLAP", 32)
+    monkeypatch.setattr(dense, "GRID", 32)
     tiled = segment(network, seen, stride=2)
     assert len(sizes) > 4 and set(sizes) == {(96, 96)}
     assert (tiled.labels == whole.labels).float().mean() > 0.9999

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from ocellus.nn import framelets
-from ocellus.nn.framelets import Part, convolved, enlarged, haar, inverse_haar, pool, synthesized, unpool
+from ocellus.nn.framelets import Part, convolved, haar, inverse_haar, pool, synthesized, unpool, upsampled
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_convolution_over_parts_is_that_of_enlarged_channels(
     low, high = haar(random(2, 3, 8, 6))
     parts = (Part(features), Part(low, 0), Part(high, 1, 3))
     weight, bias = random(4, 15, 3, 3), random(4)
-    together = torch.cat([enlarged(part) for part in parts], dim=1)
+    together = torch.cat([upsampled(part) for part in parts], dim=1)
     assert together.shape == (2, 15, 8, 6)
     wanted = F.conv2d(together, weight, bias, padding=padding)
     torch.testing.assert_close(convolved(parts, weight, bias, padding=padding), wanted)
@@ -72,7 +72,7 @@ def test_convolution_over_parts_is_that_of_enlarged_channels(
 def test_bands_of_channels_stay_apart() -> None:
     """Band after band, each with all channels."""
     low, high = haar(random(1, 2, 4, 4))
-    whole = enlarged(Part(high, 1, 3))
+    whole = upsampled(Part(high, 1, 3))
     for band in range(3):
         alone = synthesized(Part(high[:, 2 * band : 2 * band + 2], 1 + band, 1))
         torch.testing.assert_close(whole[:, 2 * band : 2 * band + 2], alone)

@@ -11,8 +11,9 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from ocellus.nn.fpn import FeaturePyramid
 from ocellus.nn.fuse import fuse
 from ocellus.nn.norm import FrozenNorm, NormedConv, make_norm
+from ocellus.nn.renaming import renamed
 from ocellus.nn.resnet import ResNet
-from ocellus.see.mask_rcnn.convert import TORCHVISION, renamed_by
+from ocellus.see.mask_rcnn.convert import TORCHVISION
 
 
 def shaken(network: nn.Module) -> nn.Module:
@@ -26,6 +27,12 @@ def shaken(network: nn.Module) -> nn.Module:
     return network
 
 
+def ours_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A torchvision detector's entries under our names, but for the counters."""
+    kept = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
+    return renamed(kept, TORCHVISION, network="a detector")
+
+
 @pytest.mark.parametrize(("depth", "norm"), [(18, "batch"), (34, "frozen"), (50, "frozen"), (101, "frozen")])
 def test_as_torchvision(depth: int, norm: str) -> None:
     torch.manual_seed(0)
@@ -35,7 +42,7 @@ def test_as_torchvision(depth: int, norm: str) -> None:
     shaken(theirs).eval()
     body = ResNet(depth, norm=norm)
     pyramid = FeaturePyramid(body.channels, 256)
-    state = renamed_by({f"backbone.{key}": value for key, value in theirs.state_dict().items()}, TORCHVISION)
+    state = ours_of({f"backbone.{key}": value for key, value in theirs.state_dict().items()})
     for part, name in ((body, "backbone."), (pyramid, "pyramid.")):
         own = {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
         kept = part.load_state_dict(own, strict=False)
@@ -128,10 +135,10 @@ def test_dilated_as_torchvision(dilate: tuple[bool, bool]) -> None:
 def own_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """A torchvision classifier's entries as those of a ResNet of ours."""
     body = {f"backbone.body.{name}": value for name, value in state.items() if not name.startswith("fc.")}
-    renamed = renamed_by(body, TORCHVISION)
-    counts = [name for name in renamed if name.endswith("running_var")]
-    renamed |= {name.replace("running_var", "num_batches_tracked"): torch.tensor(0) for name in counts}
-    return {name.removeprefix("backbone."): value for name, value in renamed.items()}
+    ours = ours_of(body)
+    counts = [name for name in ours if name.endswith("running_var")]
+    ours |= {name.replace("running_var", "num_batches_tracked"): torch.tensor(0) for name in counts}
+    return {name.removeprefix("backbone."): value for name, value in ours.items()}
 
 
 @pytest.mark.parametrize("depth", [18, 50])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ocellus.errors import OcellusError
+from ocellus.training.beginning import fitted, refuse_fresh_frozen
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ class Config:
     tile: int = 0
     """Side of overlapping tiles that a picture is cut into, after the resize; 0: the whole at once."""
     overlap: int = 64
-    """Pixels by which tiles overlap."""
+    """Pixels that neighbouring tiles share. The network looks at the mean of all that it is given, so its
+    reach is the whole: each tile is judged by itself, however much they share."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -51,7 +52,12 @@ class Train:
     """The recipe: what the loss counts, how pictures are varied."""
 
     loss: str = "cross_entropy+dice"
-    """cross_entropy, balanced, focal, dice, boundary, ohem or cross_entropy+dice."""
+    """cross_entropy, balanced (classes that are rare in the training data weigh more), focal, dice, boundary,
+    ohem, cross_entropy+dice."""
+    focal_gamma: float = 2.0
+    """How little the focal loss counts pixels that are right already."""
+    ohem_keep: float = 0.0625
+    """Least share of the pixels that ohem counts: the hardest, besides all whose class has less than 0.7."""
     boundary: float = 0.5
     """Weight of a second cross entropy that counts pixels near an edge more; 0: none."""
     auxiliary: float = 0.4
@@ -103,7 +109,7 @@ PRESETS = {
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
-    """The settings for a data set's classes.
+    """The settings for a data set's classes and pictures.
 
     Args:
         config: as asked for.
@@ -111,16 +117,8 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         pretrained: training begins with weights that were trained before.
 
     Raises:
-        OcellusError: norms are to stay as they are before they have seen anything, or there is one class
-            alone. Exit code 2.
+        OcellusError: no label maps, fewer than two classes or more than 255, pictures of other channels, or
+            norms that are to stay as they are before they have seen anything.
     """
-    if config.norm == "frozen" and not pretrained:
-        raise OcellusError(
-            "frozen norms are for pretrained weights: give some with --start, or --norm batch", exit_code=2
-        )
-    if len(data.labels) < 2:
-        raise OcellusError(
-            f"{data.root} has one class, {', '.join(data.labels)}; wanted are a background and a subject",
-            exit_code=2,
-        )
-    return replace(config, classes=len(data.labels))
+    refuse_fresh_frozen(config.norm, pretrained=pretrained)
+    return fitted(config, data)

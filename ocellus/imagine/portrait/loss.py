@@ -13,28 +13,40 @@ from ocellus.nn.segmentation_losses import segmentation_loss
 from ocellus.values.segmentation import IGNORED
 
 
-def losses(raw: Raw, maps: Tensor, train: Train) -> dict[str, Tensor]:
+def losses(raw: Raw, maps: Tensor, train: Train, *, class_weights: Tensor | None = None) -> dict[str, Tensor]:
     """The loss of a batch by terms.
 
     Args:
         raw: of B pictures.
         maps: (B, H, W) int64, 255 where nothing is annotated.
         train: the terms' kinds and weights.
+        class_weights: (K,) of the classes.
 
     Returns:
         "region", and "boundary" and "auxiliary" where they have a weight.
     """
-    terms = {"region": segmentation_loss(raw.logits, maps, kind=train.loss)}
+
+    def loss(logits: Tensor) -> Tensor:
+        return segmentation_loss(
+            logits,
+            maps,
+            kind=train.loss,
+            class_weights=class_weights,
+            gamma=train.focal_gamma,
+            keep=train.ohem_keep,
+        )
+
+    terms = {"region": loss(raw.logits)}
     if train.boundary:
         terms["boundary"] = train.boundary * segmentation_loss(raw.logits, maps, kind="boundary")
     if raw.auxiliary is not None:
         size = (int(maps.shape[1]), int(maps.shape[2]))
         coarse = F.interpolate(raw.auxiliary, size=size, mode="bilinear", align_corners=False)
-        terms["auxiliary"] = train.auxiliary * segmentation_loss(coarse, maps, kind=train.loss)
+        terms["auxiliary"] = train.auxiliary * loss(coarse)
     return terms
 
 
-def pasted(
+def copy_paste(
     images: Tensor, maps: Tensor, *, chance: float, generator: torch.Generator | None = None
 ) -> tuple[Tensor, Tensor]:
     """Subjects laid over other pictures of the batch, with a soft edge: few pictures become many.

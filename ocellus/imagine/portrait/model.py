@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
 from ocellus.imagine.portrait.config import Config
+from ocellus.nn.dense import check_dense
 from ocellus.nn.norm import NORMS, NormedConv
 
 STRIDE = 32
@@ -141,22 +142,9 @@ def build(config: Config) -> Portrait:
     Raises:
         OcellusError: a setting that no network can have. Exit code 2.
     """
-    _require(config.norm in NORMS, config, "norm", f"one of {', '.join(NORMS)}")
-    _require(config.channel_order in ("RGB", "BGR"), config, "channel_order", "RGB or BGR")
-    _require(config.classes >= 2, config, "classes", "2 or more, the background among them")
-    _require(config.channels >= 1, config, "channels", "1 or more")
+    check_dense(config)
+    require(config.norm in NORMS, config, "norm", f"one of {', '.join(NORMS)}")
     for field, count in (("widths", LEVELS + 1), ("blocks", LEVELS), ("decoder", LEVELS)):
         values = getattr(config, field)
-        _require(len(values) == count and min(values) >= 1, config, field, f"{count} numbers of 1 or more")
-    for field in ("short_side", "tile", "overlap"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
-    lengths = (1, config.channels)
-    _require(len(config.mean) in lengths, config, "mean", "one number, or one a channel")
-    right = len(config.std) in lengths and min(config.std, default=0) > 0
-    _require(right, config, "std", "one positive number, or one a channel")
+        require(len(values) == count and min(values) >= 1, config, field, f"{count} numbers of 1 or more")
     return Portrait(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)

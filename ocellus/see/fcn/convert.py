@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,10 +12,19 @@ from torch import Tensor
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
 from ocellus.nn.convolutionalize import convolutionalize
-from ocellus.nn.renaming import renamed
-from ocellus.nn.resnet import BLOCKS as RESNETS
+from ocellus.nn.renaming import (
+    adjusted,
+    check_whole,
+    class_labels,
+    counted,
+    numbered,
+    prefixed,
+    renamed,
+)
+from ocellus.nn.resnet import PUBLIC_NAMES, public_depth
 from ocellus.nn.upsampling import bilinear_kernel
 from ocellus.nn.vgg import BLOCKS as VGGS
+from ocellus.nn.vgg import public_names
 from ocellus.see.fcn.config import PREPROCESSING, RGB_MEAN, RGB_STD, Config
 from ocellus.see.fcn.model import FCN, build
 
@@ -33,12 +42,7 @@ PYTORCH_FCN = (
 """A name's beginning in pytorch-fcn, and ours; {0-1} is the first number less one."""
 
 RESIDUAL = (
-    (r"(?:backbone\.)?conv1\.", r"backbone.stem.conv."),
-    (r"(?:backbone\.)?bn1\.", r"backbone.stem.norm."),
-    (r"(?:backbone\.)?layer(\d)\.(\d+)\.conv(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.conv."),
-    (r"(?:backbone\.)?layer(\d)\.(\d+)\.bn(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.norm."),
-    (r"(?:backbone\.)?layer(\d)\.(\d+)\.downsample\.0\.", r"backbone.stages.{0-1}.{1}.shortcut.conv."),
-    (r"(?:backbone\.)?layer(\d)\.(\d+)\.downsample\.1\.", r"backbone.stages.{0-1}.{1}.shortcut.norm."),
+    *prefixed(PUBLIC_NAMES, r"(?:backbone\.)?"),
     (r"classifier\.0\.", r"head.conv.conv."),
     (r"classifier\.1\.", r"head.conv.norm."),
     (r"classifier\.4\.", r"score."),
@@ -90,15 +94,10 @@ def import_state(
             f"the checkpoint's names ({', '.join(list(state)[:3])}, ...) are neither pytorch-fcn's nor those "
             "of torchvision's FCN, VGG or ResNet; only those are known"
         )
-    known = {field.name for field in fields(Config)}
-    if unknown := sorted(set(adjust or {}) - known):
-        raise OcellusError(
-            f"there is no setting {', '.join(unknown)}; known are {', '.join(sorted(known))}", exit_code=2
-        )
-    config = replace(config, **(adjust or {}))
-    ours = _counted(ours, norm=config.norm)
-    _check(ours, config)
-    return config, ours, _labels(config, tuple(names))
+    config = adjusted(config, adjust)
+    ours = counted(ours, norm=config.norm)
+    check_whole(ours, build, config)
+    return config, ours, class_labels(names, classes=config.classes, known=_known_names)
 
 
 def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
@@ -115,7 +114,8 @@ def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
         A state of all of the network's entries; those of another number of classes have the shape they had.
 
     Raises:
-        OcellusError: another backbone, or pictures prepared in another way. Exit code 2.
+        OcellusError: another backbone, pictures prepared in another way, or scores of a pool that is scaled
+            in the one and not in the other. Exit code 2.
     """
     ours, theirs = network.config, other.config
     for field in ("backbone", "depth", "width", "channels", "dilated", "head_channels"):
@@ -139,6 +139,13 @@ def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
                 f"--{field.replace('_', '-')} {words} too",
                 exit_code=2,
             )
+    if None not in (network.score_pool4, other.score_pool4) and ours.at_once != theirs.at_once:
+        flags = ("--no-at-once", "--at-once")
+        raise OcellusError(
+            f"the weights to begin with were trained with {flags[theirs.at_once]}, and their scores of pool4 "
+            f"fit that alone: give {flags[theirs.at_once]} too",
+            exit_code=2,
+        )
     given_state = other.state_dict()
     fresh = ("upsample_full.", "auxiliary_")
     state = {}
@@ -167,18 +174,7 @@ def _pytorch_fcn(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]
 
 
 def _vgg(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
-    convs = sorted({int(name.split(".")[1]) for name in state if name.startswith("features.")})
-    if any(state[f"features.{place}.weight"].ndim != 4 for place in convs):
-        raise OcellusError(
-            "the VGG has batch normalization (vgg16_bn); only the published one without is known"
-        )
-    # A stage ends where a place is left out for its pooling: convolution, ReLU, convolution, ReLU, pooling.
-    rules, stage, index = [], 0, 0
-    for place, before in zip(convs, (convs[0], *convs), strict=False):
-        stage, index = (stage + 1, 0) if place - before == 3 else (stage, index)
-        rules.append((rf"features\.{place}\.", f"backbone.stages.{stage}.{index}."))
-        index += 1
-    ours = renamed(state, (*rules, *VGG_HEAD), network="torchvision's VGG")
+    ours = renamed(state, (*public_names(state), *VGG_HEAD), network="torchvision's VGG")
     for name in ("head.fc6.weight", "head.fc7.weight", "score.weight"):
         kernel = KERNEL if name == "head.fc6.weight" else 1
         if name not in ours or ours[name].shape[1] % kernel**2:
@@ -218,17 +214,10 @@ def _vgg_config(ours: Mapping[str, Tensor], *, stride: int) -> Config:
 
 def _residual(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
     ours = renamed(state, RESIDUAL, network="torchvision's FCN or ResNet")
-    counts = tuple(
-        len({name.split(".")[3] for name in ours if name.startswith(f"backbone.stages.{stage}.")})
-        for stage in range(4)
-    )
-    deep = "backbone.stages.0.0.conv3.conv.weight" in ours
-    depths = [depth for depth, blocks in RESNETS.items() if blocks == counts and (depth >= 50) == deep]
-    if not depths or "score.weight" not in ours or "backbone.stem.conv.weight" not in ours:
-        raise OcellusError(
-            f"the checkpoint has stages of {counts} blocks and {'a' if 'score.weight' in ours else 'no'} "
-            f"score; known are whole networks of depth {', '.join(map(str, RESNETS))}"
-        )
+    depth = public_depth(ours)
+    for name in ("score.weight", "backbone.stem.conv.weight"):
+        if name not in ours:
+            raise OcellusError(f"the checkpoint has nothing that could be {name}; it is not a whole network")
     dilated = "head.conv.conv.weight" in ours
     if not dilated:
         ours["score.weight"] = ours["score.weight"][:, :, None, None]  # the classifier's, as a convolution
@@ -238,7 +227,7 @@ def _residual(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
         channels=stem.shape[1],
         stride=8 if dilated else 32,
         backbone="resnet",
-        depth=depths[0],
+        depth=depth,
         width=len(stem),
         head_channels=len(ours["head.conv.conv.weight"]) if dilated else Config.head_channels,
         dropout=0.1,
@@ -252,41 +241,6 @@ def _residual(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
     return config, ours
 
 
-def _counted(state: Mapping[str, Tensor], *, norm: str) -> dict[str, Tensor]:
-    """With a counter for each live norm, and none for others."""
-    kept = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    if norm == "batch":
-        norms = [name.removesuffix("running_var") for name in kept if name.endswith("running_var")]
-        counters = {f"{name}num_batches_tracked": torch.tensor(0) for name in norms}
-        kept |= {name: state.get(name, zero) for name, zero in counters.items()}
-    return kept
-
-
-def _check(state: Mapping[str, Tensor], config: Config) -> None:
-    with torch.device("meta"):  # shapes alone
-        wanted = build(config).state_dict()
-    for name, tensor in wanted.items():
-        if name not in state:
-            raise OcellusError(f"the checkpoint has nothing that could be {name}; it is not a whole network")
-        if state[name].shape != tensor.shape:
-            raise OcellusError(
-                f"{name} has the shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is wanted; networks "
-                "with grouped convolutions (ResNeXt) cannot be imported"
-            )
-    if surplus := [name for name in state if name not in wanted]:
-        raise OcellusError(f"the checkpoint holds {surplus[0]} too, which this network does not have")
-
-
-def _labels(config: Config, names: tuple[str, ...]) -> LabelMap:
-    names = names or _known_names(config.classes)
-    if len(names) != config.classes:
-        raise OcellusError(
-            f"{len(names)} class names for a checkpoint of {config.classes} classes; give one each",
-            exit_code=2,
-        )
-    return LabelMap(names)
-
-
 def _known_names(classes: int) -> tuple[str, ...]:
     """Those of PASCAL VOC and of ImageNet by their number; of others, "class 1" and so on."""
     from torchvision.models import VGG16_Weights
@@ -294,6 +248,6 @@ def _known_names(classes: int) -> tuple[str, ...]:
 
     voc = FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1.meta["categories"]
     listed = {21: ["background", *voc[1:]], 1000: VGG16_Weights.IMAGENET1K_V1.meta["categories"]}
-    found = listed.get(classes, [f"class {index + 1}" for index in range(classes)])
+    found = listed.get(classes, numbered(classes))
     # ImageNet has two cranes and two maillots.
     return tuple(name if name not in found[:index] else f"{name} 2" for index, name in enumerate(found))

@@ -38,14 +38,13 @@ def predict(
             f"the network scores {config.classes} classes, and a label map holds {IGNORED}: an imported "
             "classifier is there to begin a training with (--start)"
         )
-    # A vgg or resnet takes any size as it is, as published; tiles have to lie on the grid of their cells.
-    any_size = config.backbone != "small" and not config.tile
     return segment(
         network,
         picture,
         names=names,
         colors=colors,
-        stride=1 if any_size else COARSEST,
+        stride=COARSEST,
+        any_size=config.backbone != "small",  # a vgg or resnet takes pictures as they are, as published
         short_side=config.short_side,
         tile=config.tile,
         overlap=config.overlap,

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
+from ocellus.nn.dense import check_dense
 from ocellus.nn.light import Light
 from ocellus.nn.norm import NORMS, NormedConv
 from ocellus.nn.resnet import BLOCKS as RESNETS
@@ -54,7 +55,7 @@ class Features(NamedTuple):
     pool3: Tensor  # (B, C, h, w) of stride 8
 
 
-class Dense(nn.Module):
+class VGGHead(nn.Module):
     """The classifier's linear layers fc6 and fc7 as convolutions (section 3.1)."""
 
     def __init__(self, inputs: int, hidden: int, *, dropout: float) -> None:
@@ -72,7 +73,7 @@ class Dense(nn.Module):
         return dropped
 
 
-class Narrow(nn.Module):
+class FCNHead(nn.Module):
     """A 3x3 convolution before the score of a dilated ResNet, as in torchvision."""
 
     def __init__(self, inputs: int, hidden: int, *, norm: str, eps: float, dropout: float) -> None:
@@ -119,7 +120,7 @@ class FCN(nn.Module):
         self.auxiliary_head = self.auxiliary_score = None
         if config.auxiliary:
             hidden = pool4 // 4
-            self.auxiliary_head = Narrow(
+            self.auxiliary_head = FCNHead(
                 pool4, hidden, norm=config.norm, eps=config.norm_eps, dropout=config.dropout
             )
             self.auxiliary_score = _score(hidden, config)
@@ -221,10 +222,10 @@ def backbone(config: Config) -> VGG | ResNet | Light:
 def head(config: Config, inputs: int) -> nn.Module:
     """What stands between the last features and their score."""
     if config.dilated:
-        return Narrow(
+        return FCNHead(
             inputs, config.head_channels, norm=config.norm, eps=config.norm_eps, dropout=config.dropout
         )
-    return Dense(inputs, config.head_channels, dropout=config.dropout)
+    return VGGHead(inputs, config.head_channels, dropout=config.dropout)
 
 
 def cropped(larger: Tensor, wanted: Tensor, *, first: int) -> Tensor:
@@ -250,35 +251,24 @@ def build(config: Config) -> FCN:
     Raises:
         OcellusError: a setting that no network can have. Exit code 2.
     """
+    check_dense(config, most=CLASSIFIED)
     choices: dict[str, tuple[object, ...]] = {
         "stride": (32, 16, 8),
         "backbone": ("vgg", "resnet", "small"),
         "norm": NORMS,
-        "channel_order": ("RGB", "BGR"),
     }
     for field, allowed in choices.items():
-        _require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
+        require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
     depths = {"vgg": tuple(VGGS), "resnet": tuple(RESNETS), "small": ()}[config.backbone]
     known = ", ".join(map(str, (0, *depths)))
-    _require(config.depth in (0, *depths), config, "depth", f"one of {known} for the {config.backbone}")
-    for field in ("channels", "width", "head_channels"):
-        _require(getattr(config, field) >= 1, config, field, "1 or more")
-    _require(2 <= config.classes <= CLASSIFIED, config, "classes", f"2 to {CLASSIFIED}")
-    for field in ("norm_eps", "short_side", "tile", "overlap"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
-    _require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
-    for field in ("mean", "std"):
-        counts = f"{config.channels} numbers, one a channel, or 1 for all"
-        _require(len(getattr(config, field)) in (1, config.channels), config, field, counts)
-    _require(min(config.std) > 0, config, "std", "above 0")
+    require(config.depth in (0, *depths), config, "depth", f"one of {known} for the {config.backbone}")
+    for field in ("width", "head_channels"):
+        require(getattr(config, field) >= 1, config, field, "1 or more")
+    require(config.norm_eps >= 0, config, "norm_eps", "0 or more")
+    require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
     residual = config.backbone == "resnet"
-    _require(residual or not config.dilated, config, "dilated", "off but for the backbone resnet")
-    _require(residual or not config.auxiliary, config, "auxiliary", "off but for the backbone resnet")
-    _require(config.stride == 8 or not config.dilated, config, "stride", "8 where dilated is on")
-    _require(config.backbone == "vgg" or not config.mixed, config, "mixed", "off but for the backbone vgg")
+    require(residual or not config.dilated, config, "dilated", "off but for the backbone resnet")
+    require(residual or not config.auxiliary, config, "auxiliary", "off but for the backbone resnet")
+    require(config.stride == 8 or not config.dilated, config, "stride", "8 where dilated is on")
+    require(config.backbone == "vgg" or not config.mixed, config, "mixed", "off but for the backbone vgg")
     return FCN(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-
-import numpy as np
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocellus.data.dataset import Dataset
 from ocellus.data.label_examples import LabelBatch, LabelExamples, collate_labels
 from ocellus.labels import LabelMap, Skeleton
-from ocellus.nn.segmentation_losses import balanced_class_weights
 from ocellus.see.fcn.config import Config, Train
 from ocellus.see.fcn.inference import predict
 from ocellus.see.fcn.loss import losses
-from ocellus.see.fcn.model import FCN, build
-from ocellus.training.dense import validator
-from ocellus.training.optimizers import make_optimizer
+from ocellus.see.fcn.model import build
+from ocellus.training.beginning import seeded
+from ocellus.training.dense import class_weights, label_examples, validator
+from ocellus.training.optimizers import backbone_stage, make_optimizer
+from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
 
@@ -39,74 +36,36 @@ class Recipe(LightningModule):
     """The figure that decides which weights are best."""
 
     def __init__(
-        self,
-        config: Config,
-        sampling: Train,
-        fit: Fit,
-        labels: LabelMap,
-        skeleton: Skeleton | None = None,
+        self, config: Config, sampling: Train, fit: Fit, labels: LabelMap, skeleton: Skeleton | None = None
     ) -> None:
         super().__init__()
-        self.config = config
-        self.sampling = sampling
-        self.fit = fit
-        self.labels = labels
+        self.config, self.sampling, self.fit, self.labels = config, sampling, fit, labels
         self.class_weights: Tensor | None = None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(fit.seed)
-            self.network: FCN = build(config)
+        self.network = seeded(build, config, seed=fit.seed)
 
     def training_step(self, batch: LabelBatch, index: int) -> dict[str, Tensor]:
         """The loss of a batch by terms: a mean over pixels of the per-pixel loss (section 3.4)."""
         raw = self.network(batch.images)
-        weights = self.class_weights
-        with torch.autocast(
-            self.device.type, enabled=False
-        ):  # sums over pixels need more digits than bf16 has
+        with torch.autocast(self.device.type, enabled=False):  # sums over pixels: more digits than bf16 has
             terms = losses(
                 raw,
                 batch.maps,
                 train=self.sampling,
                 weights=batch.weights,
-                class_weights=None if weights is None else weights.to(raw.logits.device),
+                class_weights=self.class_weights,
             )
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Over all but the last upsampling, which is fixed; the backbone's stages may learn more slowly."""
-        return make_optimizer(self.network, self.fit, stage=stage)
+        return make_optimizer(self.network, self.fit, stage=backbone_stage)
 
     def examples(self, dataset: Dataset, split: str) -> LabelExamples:
         """A split's pictures, varied as the settings say."""
-        if self.sampling.loss == "balanced":
-            self.class_weights = balanced_class_weights(pixel_counts(dataset, split))
-        return LabelExamples(
-            dataset.splits[split],
-            dataset,
-            train=self.sampling,
-            channels=self.config.channels,
-            short_side=self.config.short_side,
-            seed=self.fit.seed,
-        )
+        self.class_weights = class_weights(dataset, split, loss=self.sampling.loss)
+        return label_examples(dataset, split, config=self.config, train=self.sampling, fit=self.fit)
 
-    def validator(self, dataset: Dataset, split: str) -> Callable[[nn.Module], dict[str, float]] | None:
+    def validator(self, dataset: Dataset, split: str) -> Validate | None:
         """Measures mean IoU on a split, at the pictures' own size; None: it has no pictures."""
         records = dataset.splits.get(split, ())
         return validator(records, self.labels, predict, fit=self.fit, channels=self.config.channels)
-
-
-def pixel_counts(dataset: Dataset, split: str) -> Tensor:
-    """(K,) int64, how many pixels of a split each class has."""
-    counts = np.zeros(len(dataset.labels), np.int64)
-    for record in dataset.splits[split]:
-        if record.label_map is not None:
-            counts += np.bincount(record.label_map().ravel(), minlength=256)[: len(counts)]
-    return torch.from_numpy(counts)
-
-
-def stage(name: str) -> int | None:
-    """Which stage of the backbone a parameter is in, 0 the first; None outside."""
-    found = re.match(r"backbone\.(?:stages|wider)\.(\d+)\.", name)
-    if found:
-        return int(found[1])
-    return 0 if name.startswith("backbone.") else None

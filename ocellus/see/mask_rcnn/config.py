@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocellus.errors import OcellusError
+from ocellus.training.beginning import refuse_fresh_frozen
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -189,12 +190,7 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         OcellusError: a branch is asked for that the annotations cannot teach, or norms are to stay as they
             are before they have seen anything. Exit code 2.
     """
-    if config.norm == "frozen" and not pretrained:
-        raise OcellusError(
-            "frozen norms are for pretrained weights: give some with --start, or --norm batch (group for "
-            "batches of one or two pictures)",
-            exit_code=2,
-        )
+    refuse_fresh_frozen(config.norm, pretrained=pretrained)
     annotations = [entry for _, record in data.records() for entry in record.annotations]
     if config.mask_branch and not any(entry.rings or entry.counts is not None for entry in annotations):
         raise OcellusError(f"{data.root} has boxes but no masks: add --no-mask-branch", exit_code=2)

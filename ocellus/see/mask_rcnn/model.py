@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
 from ocellus.nn.anchors import grid_anchors
 from ocellus.nn.boxes import clip, decode
 from ocellus.nn.fpn import FeaturePyramid
@@ -280,26 +280,21 @@ def build(config: Config) -> MaskRCNN:
         "channel_order": ("RGB", "BGR"),
     }
     for field, allowed in choices.items():
-        _require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
+        require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
     for field in ("classes", "width", "fpn_channels", "box_channels", "mask_channels", "detections",
                   "proposals", "proposals_before_nms"):  # fmt: skip
-        _require(getattr(config, field) >= 1, config, field, "1 or more")
+        require(getattr(config, field) >= 1, config, field, "1 or more")
     for field in ("keypoints", "keypoint_layers", "mask_layers", "sampling_ratio", "short_side", "norm_eps"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
+        require(getattr(config, field) >= 0, config, field, "0 or more")
     for field in ("score_threshold", "detection_nms", "proposal_nms"):
-        _require(0 <= getattr(config, field) <= 1, config, field, "between 0 and 1")
-    _require(config.long_side >= config.short_side, config, "long_side", "at least short_side")
+        require(0 <= getattr(config, field) <= 1, config, field, "between 0 and 1")
+    require(config.long_side >= config.short_side, config, "long_side", "at least short_side")
     sizes = config.anchor_sizes
-    _require(len(sizes) == 5 and min(sizes) > 0, config, "anchor_sizes", "5 positive numbers, one a level")
+    require(len(sizes) == 5 and min(sizes) > 0, config, "anchor_sizes", "5 positive numbers, one a level")
     ratios = config.anchor_ratios
-    _require(len(ratios) > 0 and min(ratios) > 0, config, "anchor_ratios", "positive numbers")
-    _require(len(config.mean) == 3, config, "mean", "3 numbers, one a channel")
-    _require(len(config.std) == 3 and min(config.std) > 0, config, "std", "3 positive numbers, one a channel")
+    require(len(ratios) > 0 and min(ratios) > 0, config, "anchor_ratios", "positive numbers")
+    require(len(config.mean) == 3, config, "mean", "3 numbers, one a channel")
+    require(len(config.std) == 3 and min(config.std) > 0, config, "std", "3 positive numbers, one a channel")
     agnostic_softmax = config.mask_softmax and not config.mask_per_class
-    _require(not agnostic_softmax, config, "mask_softmax", "off where mask_per_class is off")
+    require(not agnostic_softmax, config, "mask_softmax", "off where mask_per_class is off")
     return MaskRCNN(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -23,8 +21,10 @@ from ocellus.see.mask_rcnn.config import Config, Train
 from ocellus.see.mask_rcnn.inference import predict_batch
 from ocellus.see.mask_rcnn.loss import box_loss, keypoint_loss, mask_loss, proposal_loss, sample
 from ocellus.see.mask_rcnn.model import MaskRCNN, build
+from ocellus.training.beginning import seeded
 from ocellus.training.devices import choose_device, choose_precision
-from ocellus.training.optimizers import make_optimizer
+from ocellus.training.optimizers import backbone_stage, make_optimizer
+from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 from ocellus.values import Instances, Masks
 
@@ -56,9 +56,7 @@ class Recipe(LightningModule):
         self.fit = fit
         self.labels = labels
         self.skeleton = skeleton
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(fit.seed)
-            self.network: MaskRCNN = build(config)
+        self.network = seeded(build, config, seed=fit.seed)
 
     def training_step(self, batch: Batch, index: int) -> dict[str, Tensor]:
         """The loss of a batch by terms: L = L_cls + L_box + L_mask (section 3) and those of the proposals."""
@@ -91,7 +89,7 @@ class Recipe(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Over the whole network; the backbone's stages may learn more slowly."""
-        return make_optimizer(self.network, self.fit, stage=stage)
+        return make_optimizer(self.network, self.fit, stage=backbone_stage)
 
     @property
     def monitor(self) -> str:
@@ -111,7 +109,7 @@ class Recipe(LightningModule):
             seed=self.fit.seed,
         )
 
-    def validator(self, dataset: Dataset, split: str) -> Callable[[nn.Module], dict[str, float]] | None:
+    def validator(self, dataset: Dataset, split: str) -> Validate | None:
         """Measures average precision on a split; None: it has no pictures.
 
         In the precision of the training, and no kind that the network has no branch for.
@@ -151,11 +149,3 @@ def completed(truth: Instances, config: Config) -> Instances:
     if config.keypoints and truth.keypoints is None:
         truth = replace(truth, keypoints=torch.zeros(count, config.keypoints, 3))
     return truth
-
-
-def stage(name: str) -> int | None:
-    """Which stage of the backbone a parameter is in, 0 the stem; None outside."""
-    if name.startswith("backbone.stem."):
-        return 0
-    found = re.match(r"backbone\.stages\.(\d+)\.", name)
-    return int(found[1]) + 1 if found else None

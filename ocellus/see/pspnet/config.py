@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ocellus.errors import OcellusError
+from ocellus.training.beginning import fitted, refuse_fresh_frozen
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ class Config:
     """Pictures are resized so that the shorter side has this many pixels; 0: not resized."""
     tile: int = 0
     """Large pictures are cut into tiles of this side; 0: looked at whole."""
-    overlap: int = 128
-    """Pixels that neighbouring tiles share."""
+    overlap: int = 384
+    """Pixels that neighbouring tiles share. The pyramid averages all that the network is given, so that its
+    reach is the whole: each tile is judged by itself, however much they share."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -70,11 +71,12 @@ class Train:
     """The recipe: what is minimized, and how pictures are varied."""
 
     loss: str = "cross_entropy"
-    """cross_entropy, balanced (rare classes count more), focal, dice, boundary, ohem, cross_entropy+dice."""
+    """cross_entropy, balanced (classes that are rare in the training data weigh more), focal, dice, boundary,
+    ohem, cross_entropy+dice."""
     focal_gamma: float = 2.0
     """How little the focal loss counts pixels that are right already."""
-    ohem_keep: float = 0.25
-    """Least share of the pixels, the hardest, that ohem counts."""
+    ohem_keep: float = 0.0625
+    """Least share of the pixels that ohem counts: the hardest, besides all whose class has less than 0.7."""
     auxiliary_weight: float = 0.4
     """Weight of the auxiliary score's loss."""
     flip: float = 0.5
@@ -137,27 +139,8 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         pretrained: training begins with weights that were trained before.
 
     Raises:
-        OcellusError: no label maps, fewer than two classes, pictures of other channels, or norms that are to
-            stay as they are before they have seen anything. Exit code 2 where the settings are at fault.
+        OcellusError: no label maps, fewer than two classes or more than 255, pictures of other channels, or
+            norms that are to stay as they are before they have seen anything.
     """
-    if config.norm == "frozen" and not pretrained:
-        raise OcellusError(
-            "frozen norms are for pretrained weights: give some with --start, or --norm batch (group for "
-            "batches of one or two pictures)",
-            exit_code=2,
-        )
-    if not data.semantic:
-        raise OcellusError(
-            f"{data.root} has no label maps, which say the class of every pixel: read it with view='classes'"
-        )
-    if len(data.labels) < 2:
-        raise OcellusError(
-            f"{data.root} has {len(data.labels)} class ({', '.join(data.labels)}), and it takes two to tell "
-            "pixels apart: name the background too, as a class of its own"
-        )
-    first = next((record for _, record in data.records()), None)
-    if first is not None:
-        from ocellus.data.images import read_picture
-
-        read_picture(first.image, channels=config.channels)
-    return replace(config, classes=len(data.labels))
+    refuse_fresh_frozen(config.norm, pretrained=pretrained)
+    return fitted(config, data)

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
-from ocellus.nn.renaming import renamed
-from ocellus.nn.resnet import BLOCKS
+from ocellus.nn.renaming import adjusted, check_whole, class_labels, counted, numbered, renamed
+from ocellus.nn.resnet import PUBLIC_NAMES, public_depth
 from ocellus.see.pspnet.config import Config
 from ocellus.see.pspnet.model import build
-
-RESIDUAL = (
-    (r"layer([1-4])\.(\d+)\.conv(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.conv."),
-    (r"layer([1-4])\.(\d+)\.bn(\d)\.", r"backbone.stages.{0-1}.{1}.conv{2}.norm."),
-    (r"layer([1-4])\.(\d+)\.downsample\.0\.", r"backbone.stages.{0-1}.{1}.shortcut.conv."),
-    (r"layer([1-4])\.(\d+)\.downsample\.1\.", r"backbone.stages.{0-1}.{1}.shortcut.norm."),
-)
-"""A name's beginning in torchvision's ResNets, and ours; {0-1} is the first number less one."""
+from ocellus.training.beginning import seeded
 
 SEMSEG = (
     (r"layer0\.0\.", r"backbone.stem.0.conv."),
@@ -31,7 +23,7 @@ SEMSEG = (
     (r"layer0\.4\.", r"backbone.stem.2.norm."),
     (r"layer0\.6\.", r"backbone.stem.4.conv."),
     (r"layer0\.7\.", r"backbone.stem.4.norm."),
-    *RESIDUAL,
+    *PUBLIC_NAMES[2:],
     (r"ppm\.features\.(\d)\.1\.", r"pyramid.reduce.{0}.conv."),
     (r"ppm\.features\.(\d)\.2\.", r"pyramid.reduce.{0}.norm."),
     (r"cls\.0\.", r"fusion.whole."),
@@ -41,10 +33,7 @@ SEMSEG = (
     (r"aux\.1\.", r"auxiliary.conv.norm."),
     (r"aux\.4\.", r"auxiliary.score."),
 )
-"""The same for semseg's PSPNets."""
-
-SINGLE_STEM = ((r"conv1\.", r"backbone.stem.conv."), (r"bn1\.", r"backbone.stem.norm."), *RESIDUAL)
-"""The same for a ResNet classifier of torchvision's."""
+"""A name's beginning in semseg's PSPNets, and ours, as `ocellus.nn.renaming` takes them."""
 
 DEEP_STEM = (
     (r"conv1\.", r"backbone.stem.0.conv."),
@@ -53,9 +42,9 @@ DEEP_STEM = (
     (r"bn2\.", r"backbone.stem.2.norm."),
     (r"conv3\.", r"backbone.stem.4.conv."),
     (r"bn3\.", r"backbone.stem.4.norm."),
-    *RESIDUAL,
+    *PUBLIC_NAMES[2:],
 )
-"""The same for one with three convolutions in its stem, which semseg begins with."""
+"""The same for a ResNet classifier with three convolutions in its stem, which semseg begins with."""
 
 
 def import_state(
@@ -79,32 +68,21 @@ def import_state(
         OcellusError: the names are of none of these, or of a network that this system does not have.
     """
     names = tuple(names)
-    known = {field.name for field in fields(Config)}
-    if unknown := sorted(set(adjust or {}) - known):
-        raise OcellusError(
-            f"there is no setting {', '.join(unknown)}; known are {', '.join(sorted(known))}", exit_code=2
-        )
     if "cls.4.weight" in state and "layer0.0.weight" in state:
         config, ours = _semseg(state)
-        config = replace(config, **(adjust or {}))
+        config = adjusted(config, adjust)
     elif "conv1.weight" in state and "layer1.0.conv1.weight" in state:
         config, ours = _classifier(state, classes=len(names) or 2)
-        config = replace(config, **(adjust or {}))
+        config = adjusted(config, adjust)
         ours = _fresh(config) | ours
     else:
         raise OcellusError(
             f"the checkpoint's names ({', '.join(list(state)[:3])}, ...) are neither those of semseg's "
             "PSPNet nor those of a ResNet classifier; only those are known"
         )
-    ours = _counted(ours, norm=config.norm)
-    _check(ours, config)
-    names = names or tuple(f"class {index + 1}" for index in range(config.classes))
-    if len(names) != config.classes:
-        raise OcellusError(
-            f"{len(names)} class names for a checkpoint of {config.classes} classes; give one each",
-            exit_code=2,
-        )
-    return config, ours, LabelMap(names)
+    ours = counted(ours, norm=config.norm)
+    check_whole(ours, build, config)
+    return config, ours, class_labels(names, classes=config.classes, known=numbered)
 
 
 def _semseg(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
@@ -133,57 +111,22 @@ def _semseg(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
 def _classifier(state: Mapping[str, Tensor], *, classes: int) -> tuple[Config, dict[str, Tensor]]:
     features = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
     deep = "conv2.weight" in features
-    ours = renamed(features, DEEP_STEM if deep else SINGLE_STEM, network="a ResNet classifier")
+    ours = renamed(features, DEEP_STEM if deep else PUBLIC_NAMES, network="a ResNet classifier")
     # The weights were learned without dilation: only where they look as before do they see the same.
     return replace(_backbone(ours), classes=classes, dilate_first=False), ours
 
 
 def _backbone(ours: Mapping[str, Tensor]) -> Config:
     """What renamed tensors tell of the ResNet."""
-    counts = tuple(
-        len({name.split(".")[3] for name in ours if name.startswith(f"backbone.stages.{stage}.")})
-        for stage in range(4)
-    )
-    bottlenecks = "backbone.stages.0.0.conv3.conv.weight" in ours
-    depths = [depth for depth, blocks in BLOCKS.items() if blocks == counts and (depth >= 50) == bottlenecks]
+    depth = public_depth(ours)
     deep = "backbone.stem.0.conv.weight" in ours
     stem = ours.get("backbone.stem.0.conv.weight" if deep else "backbone.stem.conv.weight")
-    if not depths or stem is None:
-        raise OcellusError(
-            f"the checkpoint's ResNet has stages of {counts} blocks; known are depths "
-            f"{', '.join(map(str, BLOCKS))}"
-        )
-    return Config(channels=stem.shape[1], depth=depths[0], width=len(stem), deep_stem=deep)
+    if stem is None:
+        raise OcellusError("the checkpoint has no stem (conv1); it is not a whole ResNet")
+    return Config(channels=stem.shape[1], depth=depth, width=len(stem), deep_stem=deep)
 
 
 def _fresh(config: Config) -> dict[str, Tensor]:
     """The beginnings of all that a classifier does not have."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        state = build(config).state_dict()
+    state = seeded(build, config, seed=0).state_dict()
     return {name: tensor for name, tensor in state.items() if not name.startswith("backbone.")}
-
-
-def _counted(state: Mapping[str, Tensor], *, norm: str) -> dict[str, Tensor]:
-    """With a counter for each live norm, and none for others."""
-    kept = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    if norm == "batch":
-        norms = [name.removesuffix("running_var") for name in kept if name.endswith("running_var")]
-        counters = {f"{name}num_batches_tracked": torch.tensor(0) for name in norms}
-        kept |= {name: state.get(name, zero) for name, zero in counters.items()}
-    return kept
-
-
-def _check(state: Mapping[str, Tensor], config: Config) -> None:
-    with torch.device("meta"):  # shapes alone
-        wanted = build(config).state_dict()
-    for name, tensor in wanted.items():
-        if name not in state:
-            raise OcellusError(f"the checkpoint has nothing that could be {name}; it is not a whole network")
-        if state[name].shape != tensor.shape:
-            raise OcellusError(
-                f"{name} has the shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is wanted; networks "
-                "with grouped convolutions (ResNeXt) or wider ones cannot be imported"
-            )
-    if surplus := [name for name in state if name not in wanted]:
-        raise OcellusError(f"the checkpoint holds {surplus[0]} too, which this network does not have")

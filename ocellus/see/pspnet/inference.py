@@ -35,8 +35,8 @@ def predict(
         picture,
         names=names,
         colors=colors,
-        # The network takes any size; tiles have to lie on the grid of its cells.
-        stride=config.stride if config.tile else 1,
+        stride=config.stride,
+        any_size=True,
         short_side=config.short_side,
         tile=config.tile,
         overlap=config.overlap,

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
+from ocellus.nn.dense import check_dense
 from ocellus.nn.light import Light
 from ocellus.nn.norm import NORMS, NormedConv, make_norm
 from ocellus.nn.resnet import BLOCKS, ResNet
@@ -269,35 +270,24 @@ def build(config: Config) -> PSPNet:
     Raises:
         OcellusError: a setting that no network can have. Exit code 2.
     """
+    check_dense(config)
     choices: dict[str, tuple[object, ...]] = {
         "backbone": ("resnet", "small"),
         "depth": tuple(BLOCKS),
         "norm": NORMS,
         "stride": tuple(STRIDES),
-        "channel_order": ("RGB", "BGR"),
     }
     for field, allowed in choices.items():
-        _require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
-    for field in ("channels", "width", "head_channels"):
-        _require(getattr(config, field) >= 1, config, field, "1 or more")
-    _require(2 <= config.classes <= 255, config, "classes", "2 to 255")
-    for field in ("norm_eps", "short_side", "tile", "overlap"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
-    _require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
+        require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
+    for field in ("width", "head_channels"):
+        require(getattr(config, field) >= 1, config, field, "1 or more")
+    require(config.norm_eps >= 0, config, "norm_eps", "0 or more")
+    require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
     bins = config.bins
-    _require(0 < len(bins) <= config.width and min(bins) > 0, config, "bins", "1 or more positive numbers")
-    for field in ("mean", "std"):
-        counts = f"{config.channels} numbers, one a channel, or 1 for all"
-        _require(len(getattr(config, field)) in (1, config.channels), config, field, counts)
-    _require(min(config.std) > 0, config, "std", "above 0")
+    require(0 < len(bins) <= config.width and min(bins) > 0, config, "bins", "1 or more positive numbers")
     swapped = config.channel_order == "BGR" and config.channels != 3
-    _require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
+    require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
     residual = config.backbone == "resnet"
     for field in ("deep_stem", "dilate_first", "align_corners"):
-        _require(residual or not getattr(config, field), config, field, "off for the small backbone")
+        require(residual or not getattr(config, field), config, field, "off for the small backbone")
     return PSPNet(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)

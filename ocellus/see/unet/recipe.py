@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocellus.data.border_weights import border_weights
 from ocellus.data.dataset import Dataset
-from ocellus.data.label_examples import LabelBatch, LabelExamples, LabelItem, collate_labels
+from ocellus.data.label_examples import LabelBatch, LabelExamples, collate_labels
 from ocellus.labels import LabelMap, Skeleton
 from ocellus.nn.tiles import mirrored
 from ocellus.see.unet.config import Config, Train
 from ocellus.see.unet.inference import predict
 from ocellus.see.unet.loss import class_loss, restoration_loss
 from ocellus.see.unet.model import Raw, UNet, build, central
-from ocellus.training.dense import validator
+from ocellus.training.beginning import seeded
+from ocellus.training.dense import class_weights, label_examples, validator
 from ocellus.training.optimizers import make_optimizer
+from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
 
@@ -36,30 +37,28 @@ class Recipe(LightningModule):
     """
 
     monitor = "mIoU"
+    """The figure that decides which weights are best."""
 
     def __init__(
-        self,
-        config: Config,
-        sampling: Train,
-        fit: Fit,
-        labels: LabelMap,
-        skeleton: Skeleton | None = None,
+        self, config: Config, sampling: Train, fit: Fit, labels: LabelMap, skeleton: Skeleton | None = None
     ) -> None:
         super().__init__()
-        self.config = config
-        self.sampling = sampling
-        self.fit = fit
-        self.labels = labels
-        self.network = seeded(config, fit)
-        self.collate: Callable[[Sequence[LabelItem]], LabelBatch] = partial(
-            collate_labels, stride=self.network.stride
-        )
+        self.config, self.sampling, self.fit, self.labels = config, sampling, fit, labels
+        self.class_weights: Tensor | None = None
+        self.network = seeded(build, config, seed=fit.seed)
+        self.collate = partial(collate_labels, stride=self.network.stride)
 
     def training_step(self, batch: LabelBatch, index: int) -> dict[str, Tensor]:
         """The loss of a batch by terms."""
         raw = answer(self.network, batch.images)
-        with torch.autocast(self.device.type, enabled=False):
-            terms = class_loss(raw, batch.maps, weights=batch.weights, train=self.sampling)
+        with torch.autocast(self.device.type, enabled=False):  # sums over pixels: more digits than bf16 has
+            terms = class_loss(
+                raw,
+                batch.maps,
+                train=self.sampling,
+                weights=batch.weights,
+                class_weights=self.class_weights,
+            )
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -69,6 +68,7 @@ class Recipe(LightningModule):
     def examples(self, dataset: Dataset, split: str) -> LabelExamples:
         """A split's pictures, varied as the settings say."""
         sampling, weights = self.sampling, None
+        self.class_weights = class_weights(dataset, split, loss=sampling.loss)
         if sampling.border_weight:
             weights = partial(
                 border_weights,
@@ -76,17 +76,11 @@ class Recipe(LightningModule):
                 sigma=sampling.border_sigma,
                 balance=sampling.border_balance,
             )
-        return LabelExamples(
-            dataset.splits[split],
-            dataset,
-            train=sampling,
-            channels=self.config.channels,
-            short_side=self.config.short_side,
-            seed=self.fit.seed,
-            weights=weights,
+        return label_examples(
+            dataset, split, config=self.config, train=sampling, fit=self.fit, weights=weights
         )
 
-    def validator(self, dataset: Dataset, split: str) -> Callable[[nn.Module], dict[str, float]] | None:
+    def validator(self, dataset: Dataset, split: str) -> Validate | None:
         """Measures mean IoU and what else goes with it on a split; None: it has no pictures."""
         records = dataset.splits.get(split, ())
         return validator(records, self.labels, predict, fit=self.fit, channels=self.config.channels)
@@ -114,7 +108,7 @@ class Restoration(LightningModule):
         super().__init__()
         self.config = config
         self.fit = fit
-        self.network = seeded(config, fit)
+        self.network = seeded(build, config, seed=fit.seed)
 
     def training_step(self, batch: Pairs, index: int) -> dict[str, Tensor]:
         """The loss of a batch by terms."""
@@ -126,13 +120,6 @@ class Restoration(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Over the whole network."""
         return make_optimizer(self.network, self.fit)
-
-
-def seeded(config: Config, fit: Fit) -> UNet:
-    """A network whose fresh weights depend on the run's seed alone."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(fit.seed)
-        return build(config)
 
 
 def answer(network: UNet, images: Tensor) -> Raw:

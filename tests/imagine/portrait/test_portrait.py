@@ -17,7 +17,7 @@ from ocellus.data.read import read
 from ocellus.errors import OcellusError
 from ocellus.imagine.portrait.config import PRESETS, TINY, Config, Train, adapt
 from ocellus.imagine.portrait.inference import predict, soft_mask
-from ocellus.imagine.portrait.loss import losses, pasted
+from ocellus.imagine.portrait.loss import copy_paste, losses
 from ocellus.imagine.portrait.model import Raw, build
 from ocellus.imagine.portrait.recipe import Recipe
 from ocellus.labels import LabelMap
@@ -122,14 +122,14 @@ def test_subjects_are_laid_over_other_pictures() -> None:
     images = torch.stack([one[0], two[0] // 2]).float() / 255
     maps = torch.stack([one[1], two[1]]).long()
     maps[1, :4] = 255
-    laid, labels = pasted(images, maps, chance=1.0)
+    laid, labels = copy_paste(images, maps, chance=1.0)
     assert torch.equal(labels[0], maps[0].where(two[1] == 0, 1))
     assert torch.equal(labels[1, :4], torch.where(one[1][:4] == 1, 1, 255))
     inside = torch.nn.functional.avg_pool2d(two[1][None].float(), 3, 1, 1)[0] == 1
     torch.testing.assert_close(laid[0][:, inside], images[1][:, inside])
     far = torch.nn.functional.max_pool2d(two[1][None].float(), 3, 1, 1)[0] == 0
     torch.testing.assert_close(laid[0][:, far], images[0][:, far])
-    for same in (pasted(images, maps, chance=0.0), pasted(images[:1], maps[:1], chance=1.0)):
+    for same in (copy_paste(images, maps, chance=0.0), copy_paste(images[:1], maps[:1], chance=1.0)):
         assert torch.equal(same[0], images[: len(same[0])])
 
 
@@ -184,10 +184,11 @@ def test_bf16_losses_are_close(data: Dataset) -> None:
 
 def test_adapt_takes_the_classes(data: Dataset) -> None:
     assert adapt(Config(classes=7), data, pretrained=False).classes == 2
+    with pytest.raises(OcellusError, match=r"has 1 class \(person\); telling pixels apart takes two"):
+        adapt(Config(), replace(data, labels=LabelMap(("person",))), pretrained=False)
     record = Record(image=Path("a.png"), name="a.png")
-    alone = Dataset(root=Path("x"), format="masks", labels=LabelMap(("person",)), splits={"train": (record,)})
-    with pytest.raises(OcellusError, match="one class, person"):
-        adapt(Config(), alone, pretrained=False)
+    with pytest.raises(OcellusError, match="no label maps"):
+        adapt(Config(), replace(data, splits={"train": (record,)}), pretrained=False)
     with pytest.raises(OcellusError, match="--start"):
         adapt(Config(norm="frozen"), data, pretrained=False)
 

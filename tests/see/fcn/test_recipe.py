@@ -20,8 +20,9 @@ from ocellus.labels import LabelMap
 from ocellus.see.fcn.config import PAPER, SMALL, TINY, Config, Train, adapt
 from ocellus.see.fcn.convert import begin_state
 from ocellus.see.fcn.model import build
-from ocellus.see.fcn.recipe import Recipe, stage
+from ocellus.see.fcn.recipe import Recipe
 from ocellus.training.fit import fit
+from ocellus.training.optimizers import backbone_stage
 from ocellus.training.settings import Fit
 
 NAMES = ("ground", "dark", "bright")
@@ -227,6 +228,21 @@ def test_weights_that_are_no_beginning() -> None:
     begin_state(build(replace(same.config, depth=0, head_channels=8)), same)  # 0 is 50, and there is no head
 
 
+def test_a_pool_scaled_at_once_is_no_beginning_for_one_that_is_not() -> None:
+    """Its scores would be a hundred times too large or small, and nothing would say so."""
+    once, plain = (build(replace(VGG, stride=16, at_once=at_once)) for at_once in (True, False))
+    fine = build(replace(VGG, stride=8, at_once=False))
+    with pytest.raises(OcellusError, match=r"trained with --at-once, .* give --at-once too") as caught:
+        begin_state(fine, once)
+    assert caught.value.exit_code == 2
+    with pytest.raises(OcellusError, match=r"trained with --no-at-once, .* give --no-at-once too"):
+        begin_state(once, plain)
+    begin_state(fine, plain)
+    coarsest = build(replace(VGG, stride=32, at_once=True))  # has no score of a pool
+    begin_state(fine, coarsest)
+    begin_state(coarsest, plain)
+
+
 def test_settings_follow_the_data(tmp_path: Path) -> None:
     data = dataset(tmp_path)
     assert adapt(SMALL, data, pretrained=False).classes == 3
@@ -261,7 +277,7 @@ def test_backbone_learns_more_slowly() -> None:
         "backbone.stem.weight",
         "score.bias",
     ]
-    assert [stage(name) for name in names] == [0, 3, 0, None]
+    assert [backbone_stage(name) for name in names] == [1, 4, 0, None]
 
 
 def test_gradients_do_not_depend_on_the_layout(tmp_path: Path) -> None:

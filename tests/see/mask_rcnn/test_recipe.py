@@ -17,8 +17,9 @@ from ocellus.data.dataset import Annotation, Dataset, Record
 from ocellus.data.examples import Batch
 from ocellus.labels import LabelMap, Skeleton
 from ocellus.see.mask_rcnn.config import TINY, Config, Train
-from ocellus.see.mask_rcnn.recipe import Recipe, stage
+from ocellus.see.mask_rcnn.recipe import Recipe
 from ocellus.training.fit import fit
+from ocellus.training.optimizers import backbone_stage
 from ocellus.training.settings import Fit
 
 FAST = Fit(steps=4, batch_size=2, precision="32", warmup_steps=0, learning_rate=2e-3, log_every=1)
@@ -236,4 +237,4 @@ def test_backbone_learns_more_slowly() -> None:
     rates = {round(group["lr"] / settings.learning_rate, 6) for group in optimizer.param_groups}
     assert rates == {1.0, 0.1, 0.05, 0.025, 0.0125, 0.00625}
     names = ["backbone.stem.conv.weight", "backbone.stages.3.0.conv1.conv.weight", "pyramid.output.0.bias"]
-    assert [stage(name) for name in names] == [0, 4, None]
+    assert [backbone_stage(name) for name in names] == [0, 4, None]

@@ -24,8 +24,9 @@ from ocellus.see.pspnet.config import PRESETS, TINY, Config, Train, adapt
 from ocellus.see.pspnet.inference import predict
 from ocellus.see.pspnet.loss import losses
 from ocellus.see.pspnet.model import Raw, build
-from ocellus.see.pspnet.recipe import Recipe, stage
+from ocellus.see.pspnet.recipe import Recipe
 from ocellus.training.fit import fit
+from ocellus.training.optimizers import backbone_stage
 from ocellus.training.settings import Fit
 from ocellus.values import Picture
 
@@ -194,6 +195,6 @@ def test_presets_can_be_built() -> None:
 
 def test_stages_of_both_backbones() -> None:
     names = [name for name, _ in build(TINY).named_parameters()]
-    assert {stage(name) for name in names} == {0, 1, 2, 3, None}
-    assert stage("backbone.stem.weight") == 0 and stage("backbone.wider.3.conv.weight") == 3
-    assert stage("fusion.direct.weight") is None and stage("auxiliary.score.bias") is None
+    assert {backbone_stage(name) for name in names} == {0, 1, 2, 3, 4, None}
+    assert backbone_stage("backbone.stem.weight") == 0 and backbone_stage("backbone.wider.3.conv.weight") == 4
+    assert backbone_stage("fusion.direct.weight") is None and backbone_stage("auxiliary.score.bias") is None
