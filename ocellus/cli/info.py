@@ -10,12 +10,15 @@ from typing import Any
 
 from ocellus import catalog, weights
 from ocellus.errors import OcellusError
+from ocellus.jobs.shipped import find_shipped
 
 
 def main(argv: list[str]) -> int:
     """Print what is known of a system or a weights file; with --layers, of each module."""
     parser = argparse.ArgumentParser(prog="ocellus info", description="What a system or a weights file is.")
-    parser.add_argument("name", help="a system (see/mask_rcnn), a weights file or a run folder")
+    parser.add_argument(
+        "name", help="a system (see/mask_rcnn), a weights file, a run folder, or shipped weights (unet-lungs)"
+    )
     parser.add_argument(
         "--layers", action="store_true", help="every module's output, parameters, multiply-adds"
     )
@@ -37,6 +40,8 @@ def main(argv: list[str]) -> int:
     config: Any = None
     if path.is_dir() and arguments.name not in [card.name for card in catalog.cards()]:
         raise OcellusError(f"{path} is a folder without best.safetensors: give a run's, a file or a system")
+    if ("/" not in arguments.name or ":" in arguments.name) and not path.exists():
+        path = find_shipped(arguments.name) or path
     if path.is_file() or path.suffix:
         header = weights.read_header(path)
         facts: dict[str, Any] = asdict(header) | {"file": str(path), "bytes": path.stat().st_size}

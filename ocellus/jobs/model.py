@@ -13,11 +13,10 @@ from torch import nn
 from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
+from ocellus.jobs.shipped import find_shipped, near, others
 from ocellus.nn.fuse import fuse
 from ocellus.values import Classification, Instances, Picture, Segmentation
 from ocellus.weights import Header
-
-ZOO = Path(__file__).parent.parent / "zoo"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,12 +80,16 @@ class Model:
         return int(getattr(getattr(self.network, "config", None), "channels", 3))
 
     def introduction(self) -> str:
-        """One line on what answers here: the file, what it knows, what to know of it, and its licence."""
+        """One line on what answers here: the file, what it knows, what to know of it, its licence; of a file
+        that is shipped, what else is shipped of its system."""
         header = self.header
         knows = f"{self.source}: {header.system}, knows {', '.join(header.labels[:12])}."
         free = header.licence == "Apache-2.0"
         licence = "" if free else f"Licence of the weights: {header.licence.rstrip('.')}."
-        return " ".join(part for part in (knows, header.notes, licence) if part)
+        also = "; ".join(one.line() for one in others(Path(self.source)))
+        return " ".join(
+            part for part in (knows, header.notes, licence, also and f"Also shipped: {also}.") if part
+        )
 
     def autocast(self) -> AbstractContextManager[Any]:
         if self.precision == "32":
@@ -123,7 +126,12 @@ def new_folder(kind: str, source: str) -> Path:
 
 
 def find(name: str | Path) -> Path:
-    """The weights file that a name stands for: a file, a run folder, or a system whose weights are shipped.
+    """The weights file that a name stands for.
+
+    Args:
+        name: a file, a run folder, a system whose weights are shipped ("see/unet": the first of them), or
+            shipped weights ("see/unet:lungs", or the file's name, "unet-lungs"). What is on the disk under
+            that name goes before what is shipped.
 
     Raises:
         OcellusError: nothing of that name.
@@ -133,16 +141,12 @@ def find(name: str | Path) -> Path:
         return path / "best.safetensors"
     if path.is_file():
         return path
-    if path.suffix or path.is_dir() or str(name).count("/") != 1:
-        known = "a weights file, a folder of a run with best.safetensors, or a system as `ocellus list` shows"
-        raise OcellusError(f"{name} is no model here: give {known}")
-    system = catalog.card(str(name)).name
-    for shipped in sorted(ZOO.glob("*.safetensors")):
-        if weights.read_header(shipped).system == system:
-            return shipped
+    named = not path.is_dir() or len(path.parts) == 1  # a folder of pictures may be called as weights are
+    if named and (found := find_shipped(str(name))):
+        return found
     raise OcellusError(
-        f"no weights of {system} are shipped: train it (`ocellus train {system} DATA`), or turn a public "
-        f"checkpoint into ours (`ocellus import {system} FILE`), and give that file"
+        f"{name} is no model here: {near(path.name)}give a weights file, a folder of a run with "
+        "best.safetensors, or a system or shipped weights as `ocellus list` shows"
     )
 
 
@@ -150,7 +154,8 @@ def load(name: str | Path, *, device: str = "cpu", precision: str = "auto", fuse
     """A model ready to use.
 
     Args:
-        name: a weights file, a run folder, or a system whose weights are shipped ("see/mask_rcnn").
+        name: a weights file, a run folder, a system whose weights are shipped ("see/mask_rcnn"), or shipped
+            weights ("see/unet:lungs").
         device: "cpu", "cuda", "cuda:1" or "mps".
         precision: "32", "bf16", or "auto": bf16 where the device multiplies it in hardware.
         fused: fold norms into convolutions, which is faster and answers the same; False keeps every layer,

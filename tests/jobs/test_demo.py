@@ -12,7 +12,8 @@ from ocellus.cli import main
 from ocellus.errors import OcellusError
 from ocellus.jobs import demo as demonstration
 from ocellus.jobs.demo import demo, look
-from ocellus.jobs.model import ZOO, load
+from ocellus.jobs.model import load
+from ocellus.jobs.shipped import ZOO
 from ocellus.jobs.photographs import COINS, VIEWS
 
 
