@@ -199,15 +199,15 @@ def split_colors(
     rest = 1 - alpha
     norm = alpha * alpha + rest * rest
     for radius in radii:
-        near = weighted_mean(front, alpha, radius)
-        behind = weighted_mean(back, rest, radius)
+        near = mean_color(front, alpha, radius)
+        behind = mean_color(back, rest, radius)
         left = (images - alpha * near - rest * behind) / norm
         front = (near + alpha * left).clamp(0, 1)
         back = (behind + rest * left).clamp(0, 1)
     return front, back
 
 
-def weighted_mean(colors: Tensor, weights: Tensor, radius: int) -> Tensor:
+def mean_color(colors: Tensor, weights: Tensor, radius: int) -> Tensor:
     """The weighted mean color of a window; the mean of the picture's weighted colors where no weight is near.
 
     Args:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ocellus.training.optimizers import make_optimizer, parameter_groups
+from ocellus.training.optimizers import backbone_stage, make_optimizer, parameter_groups
 from ocellus.training.settings import Fit
 
 
@@ -45,3 +45,17 @@ def test_kinds() -> None:
     assert isinstance(sgd, torch.optim.SGD) and sgd.param_groups[0]["momentum"] == 0.9
     adamw = make_optimizer(network(), Fit(learning_rate=0.02))
     assert isinstance(adamw, torch.optim.AdamW) and len(adamw.param_groups) == 2
+
+
+def test_stages_of_a_backbone() -> None:
+    """What comes before the first stage is 0, a widening convolution is of its stage; a head is of none."""
+    names = {
+        "backbone.stem.conv.weight": 0,
+        "backbone.norm.bias": 0,
+        "backbone.stages.0.1.conv1.conv.weight": 1,
+        "backbone.wider.3.conv.weight": 4,
+        "backbone.stages.12.weight": 13,
+        "head.backbone.stages.1.weight": None,
+        "score.bias": None,
+    }
+    assert {name: backbone_stage(name) for name in names} == names

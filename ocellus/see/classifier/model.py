@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus.errors import OcellusError
+from ocellus.errors import require
 from ocellus.nn.cifar_resnet import DEPTHS, CifarResNet
 from ocellus.nn.light import Light
 from ocellus.nn.norm import NORMS
@@ -272,32 +272,27 @@ def build(config: Config) -> Classifier:
         "channel_order": ("RGB", "BGR"),
     }
     for field, allowed in choices.items():
-        _require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
+        require(getattr(config, field) in allowed, config, field, f"one of {', '.join(map(str, allowed))}")
     kind, published = config.architecture, ARCHITECTURES[config.architecture]
     known = ", ".join(map(str, (0, *published.depths)))
-    _require(config.depth in (0, *published.depths), config, "depth", f"one of {known} for {kind}")
-    _require(published.width > 0 or not config.width, config, "width", f"0 for {kind}")
-    _require(published.hidden > 0 or not config.head_channels, config, "head_channels", f"0 for {kind}")
-    _require(kind in ("resnet", "small") or config.stride == 32, config, "stride", f"32 (unset) for {kind}")
+    require(config.depth in (0, *published.depths), config, "depth", f"one of {known} for {kind}")
+    require(published.width > 0 or not config.width, config, "width", f"0 for {kind}")
+    require(published.hidden > 0 or not config.head_channels, config, "head_channels", f"0 for {kind}")
+    require(kind in ("resnet", "small") or config.stride == 32, config, "stride", f"32 (unset) for {kind}")
     for field, least in {"channels": 1, "classes": 2}.items():
-        _require(getattr(config, field) >= least, config, field, f"{least} or more")
+        require(getattr(config, field) >= least, config, field, f"{least} or more")
     for field in ("width", "head_channels", "norm_eps", "short_side", "crop"):
-        _require(getattr(config, field) >= 0, config, field, "0 or more")
-    _require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
-    _require(config.scale != 0, config, "scale", "other than 0")
+        require(getattr(config, field) >= 0, config, field, "0 or more")
+    require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
+    require(config.scale != 0, config, "scale", "other than 0")
     for field in ("mean", "std"):
         counts = f"{config.channels} numbers, one a channel, or 1 for all"
-        _require(len(getattr(config, field)) in (1, config.channels), config, field, counts)
-    _require(min(config.std) > 0, config, "std", "above 0")
+        require(len(getattr(config, field)) in (1, config.channels), config, field, counts)
+    require(min(config.std) > 0, config, "std", "above 0")
     swapped = config.channel_order == "BGR" and config.channels != 3
-    _require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
-    _require(config.crop <= config.short_side, config, "crop", f"at most short_side, {config.short_side}")
+    require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
+    require(config.crop <= config.short_side, config, "crop", f"at most short_side, {config.short_side}")
     seen = config.crop or config.short_side
     field = "crop" if config.crop else "short_side"
-    _require(not seen or seen >= published.least, config, field, f"{published.least} or more for {kind}")
+    require(not seen or seen >= published.least, config, field, f"{published.least} or more for {kind}")
     return Classifier(config).to(memory_format=torch.channels_last)
-
-
-def _require(satisfied: bool, config: Config, field: str, wanted: str) -> None:
-    if not satisfied:
-        raise OcellusError(f"{field} is {getattr(config, field)!r}; it must be {wanted}", exit_code=2)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ocellus.data.dataset import Dataset, Record
 from ocellus.data.images import to_picture
+from ocellus.data.label_transforms import smooth_displacement
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
 from ocellus.nn.segmentation_losses import LOSSES
@@ -148,6 +149,29 @@ def test_weight_map_reaches_the_loss(tmp_path: Path) -> None:
     assert abs(float(first - second)) > 1e-3
 
 
+def test_paper_preset_sees_what_the_paper_saw(tmp_path: Path) -> None:
+    """572 x 572 pixels, all of them of pictures; displacements are drawn on a grid of 3 x 3 (section 3.1)."""
+    config, sampling, settings = PRESETS["paper"]
+    made = recipe(replace(config, width=2), sampling, settings)
+    batch = made.collate([made.examples(dataset(tmp_path, pictures=1, side=512), "train")[0, 0]])
+    assert tuple(batch.images.shape[2:]) == tuple(batch.sizes[0].tolist())  # nothing was filled up
+    sizes: list[tuple[int, ...]] = []
+    first = made.network.encoders[0]
+    first.register_forward_hook(lambda module, parts, out: sizes.append(tuple(parts[0].features.shape[2:])))
+    made.training_step(batch, 0)
+    assert sizes == [(572, 572)]
+    thrown: list[tuple[int, ...]] = []
+
+    class Dice:
+        def normal(self, mean: float, deviation: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
+            thrown.append(shape)
+            return np.zeros(shape)
+
+    size = (sampling.crop, sampling.crop)
+    smooth_displacement(size, spacing=sampling.elastic_grid, deviation=1.0, dice=Dice())  # type: ignore[arg-type]
+    assert thrown == [(1, 2, 3, 3)]
+
+
 def test_nothing_annotated_still_touches_every_parameter(tmp_path: Path) -> None:
     made = recipe()
     examples = made.examples(dataset(tmp_path), "train")
@@ -251,6 +275,7 @@ def test_learns_to_restore(tmp_path: Path, variant: str) -> None:
         return {"PSNR": float(-10 * error.log10())}
 
     made = Restoration(config, settings)
+    assert set(made.training_step(Pairs(images, targets, ()), 0)) == {"loss", "mse"}
     before = validate(made.network)["PSNR"]
     result = fit(
         made, examples=Noisy(), collate=collate_pairs, validate=validate, monitor=made.monitor,
