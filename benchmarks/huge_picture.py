@@ -1,11 +1,11 @@
 """The class of every pixel of a picture that does not fit into memory: time and the most memory it takes.
 
     python -m benchmarks.huge_picture                        # 20,000 x 20,000, generated part by part
-    python -m benchmarks.huge_picture --side 6000 --system see/unet
+    python -m benchmarks.huge_picture --side 6000 --system see/unet --preset small
     python -m benchmarks.huge_picture --tiff                 # written as a TIFF first, then read from it
 
 The network is a 3x3 convolution by default, so that reading, tiles, blending, labels and writing are what is
-measured; `--system` takes the tiny preset of a segmenter instead. Nothing is learned.
+measured; `--system` takes a segmenter instead, in its preset `small` or another. Nothing is learned.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from ocellus import catalog
 from ocellus.data.windows import Source, open_source
 from ocellus.jobs.huge import look
 from ocellus.jobs.model import Model
+from ocellus.nn.fuse import fuse
 from ocellus.weights import Header
 
 NAMES = tuple(f"class {index}" for index in range(11))
@@ -53,14 +55,16 @@ class Cheap(nn.Module):
         return logits
 
 
-def network_of(system: str) -> nn.Module:
-    """The network that is run."""
+def network_of(system: str, *, preset: str = "small") -> nn.Module:
+    """The network that is run, folded as a loaded one is."""
     torch.manual_seed(0)
     if not system:
         return Cheap().eval()
     module = catalog.system(system)
-    network: nn.Module = module.build(module.TINY).eval()
-    return network
+    config, _, _ = module.PRESETS[preset]
+    # No picture is made smaller here: all of its pixels are looked at.
+    network: nn.Module = module.build(replace(config, classes=len(NAMES), short_side=0))
+    return fuse(network)
 
 
 def main() -> None:
@@ -68,13 +72,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--side", type=int, default=20_000, help="of the square picture, in pixels (20000)")
     parser.add_argument("--system", default="", help="a segmenter, such as see/unet (default: a convolution)")
+    parser.add_argument("--preset", default="small", help="of its settings: small, tiny or paper (small)")
     parser.add_argument("--tiff", action="store_true", help="write the picture as a tiled TIFF and read that")
     parser.add_argument("--threads", type=int, default=1, help="of torch (1)")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     side = arguments.side
     header = Header(system=arguments.system or "see/unet", config={}, preprocessing={}, labels=NAMES)
-    model = Model(network=network_of(arguments.system), header=header, source="benchmark")
+    model = Model(
+        network=network_of(arguments.system, preset=arguments.preset), header=header, source="benchmark"
+    )
     source = Source(generated, (side, side), given=3)
     with tempfile.TemporaryDirectory() as folder:
         if arguments.tiff:
@@ -90,7 +97,8 @@ def main() -> None:
             page = file.pages.first
             assert page.shape == (side, side) and page.is_tiled
         size = labels.stat().st_size / 1e6
-    print(f"{side} x {side} pixels, {arguments.system or 'one convolution'}, {arguments.threads} thread(s)")
+    what = f"{arguments.system}, {arguments.preset}" if arguments.system else "one convolution"
+    print(f"{side} x {side} pixels, {what}, {arguments.threads} thread(s)")
     print(f"  {seconds:.1f} s, {side * side / seconds / 1e6:.2f} megapixels a second")
     print(f"  peak memory {peak():.2f} GB ({before:.2f} before), label map {size:.1f} MB")
     print(f"  {seen.text}")
