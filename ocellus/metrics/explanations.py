@@ -82,7 +82,7 @@ def deletion(
             padding and is not touched. Equal values come in an order thrown by `seed`.
         baseline: what is put in place of a pixel: "blur", "mean" (the picture's color), a number as text, or
             (1, C, h, w).
-        steps: points of the curve but the first.
+        steps: points of the curve but the first; they lie closer where few pixels are changed.
         batch: pictures that are asked about together.
         seed: of the order among equal values.
 
@@ -192,7 +192,8 @@ def _curve(
     rank = torch.full((height, width), rows * columns)  # of padding: never reached
     rank[:rows, :columns] = _ranks(values, seed).reshape(rows, columns)
     rank = rank.to(first.device)
-    counts = [round(rows * columns * step / steps) for step in range(steps + 1)]
+    # Squares: where the most important pixels change, the answer changes most, and is asked for most often.
+    counts = sorted({round(rows * columns * (step / steps) ** 2) for step in range(steps + 1)})
     answers: list[float] = []
     for start in range(0, len(counts), batch):
         some = torch.tensor(counts[start : start + batch], device=first.device)

@@ -116,7 +116,9 @@ def write_explanations(
         drawn.append(picture)
         return picture
 
-    rows = [_picture(one, keep) for one in shown]
+    files = [Path(one.name).name for one in shown]
+    names = [file if files.count(file) == 1 else one.name for file, one in zip(files, shown, strict=True)]
+    rows = [_picture(one, name, keep) for one, name in zip(shown, names, strict=True)]
     values = {
         "title": f"Why {Path(model).name} said so",
         "about": about,
@@ -191,7 +193,7 @@ def _likeness(stage: Any) -> float:
     return nan if stage.empty else float(stage.likeness.rank_of_magnitudes)
 
 
-def _picture(explained: Explained, keep: Callable[[Picture], Picture]) -> dict[str, Any]:
+def _picture(explained: Explained, name: str, keep: Callable[[Picture], Picture]) -> dict[str, Any]:
     """What the template shows of one picture."""
     longest = min(LONGEST, 2 * max(explained.picture.size))
     methods = []
@@ -208,12 +210,12 @@ def _picture(explained: Explained, keep: Callable[[Picture], Picture]) -> dict[s
     ]
     columns = columns_of(explained)
     return {
-        "name": explained.name,
+        "name": name,
         "target": explained.target,
         "answers": explained.answers,
         "photograph": keep(explained.picture),
         "methods": methods,
-        "columns": [(measures.title(name), GLOSSES.get(name, "")) for name in columns],
+        "columns": [(measures.title(column), GLOSSES.get(column, "")) for column in columns],
         "rows": table_of(explained) if columns else [],
         "charts": charts_of(explained),
         "remarks": [f"{title} {FLAG}." for title in flagged],
