@@ -13,8 +13,8 @@ from ocellus.errors import OcellusError
 from ocellus.jobs import demo as demonstration
 from ocellus.jobs.demo import demo, look
 from ocellus.jobs.model import load
-from ocellus.jobs.shipped import ZOO
 from ocellus.jobs.photographs import COINS, VIEWS
+from ocellus.jobs.shipped import ZOO
 
 
 @pytest.fixture
