@@ -68,13 +68,22 @@ def fitted(config: Config, data: Dataset) -> Config:
         raise OcellusError(f"{data.root} has {count} classes; a label map of 8 bits holds {MOST}")
     if (first := next((record for _, record in data.records()), None)) is not None:
         read_picture(first.image, channels=settings.channels)
-    changes: dict[str, Any] = {"classes": count}
-    for field in ("mean", "std"):
-        values = getattr(settings, field)
-        if len(values) == 3 != settings.channels:
-            changes[field] = (sum(values) / 3,)
-    changed: Config = replace(settings, **changes)
+    changed: Config = replace(settings, classes=count, **for_channels(settings))
     return changed
+
+
+def for_channels(settings: Any) -> dict[str, Any]:
+    """Mean and std of three colors as one number each, their mean, where `channels` is another number.
+
+    Args:
+        settings: a Config with `channels`, `mean` and `std`.
+
+    Returns:
+        The fields that change.
+    """
+    values = {field: getattr(settings, field) for field in ("mean", "std")}
+    changed = {field: held for field, held in values.items() if len(held) == 3 != settings.channels}
+    return {field: (sum(held) / 3,) for field, held in changed.items()}
 
 
 def seeded(build: Callable[[Config], Network], config: Config, *, seed: int) -> Network:

@@ -13,6 +13,7 @@ from ocellus.labels import LabelMap
 from ocellus.metrics.classification import ClassConfusion
 from ocellus.nn.dense import logits_of
 from ocellus.training.devices import choose_device, choose_precision
+from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 from ocellus.values import Picture
 
@@ -24,7 +25,7 @@ AT_ONCE = 32
 
 def validator(
     records: Sequence[Record], labels: LabelMap, prepare: Prepare, *, fit: Fit, channels: int = 3
-) -> Callable[[nn.Module], dict[str, float]] | None:
+) -> Validate | None:
     """A function that measures a network on pictures: top 1, top 5, recall of each class, calibration, ...
 
     Args:

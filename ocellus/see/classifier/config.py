@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocellus.errors import OcellusError
+from ocellus.training.beginning import for_channels, refuse_fresh_frozen
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ pictures of about 32 pixels), paper, tiny (for the machinery)."""
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
-    """The settings for a data set's classes and pictures.
+    """The settings for a data set's classes and pictures; see `ocellus.training.beginning.for_channels`.
 
     Args:
         config: as asked for.
@@ -124,13 +125,8 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         OcellusError: no classes of pictures, fewer than two, pictures of other channels, or norms that are to
             stay as they are before they have seen anything. Exit code 2 where the settings are at fault.
     """
-    normed = config.architecture in ("resnet", "cifar_resnet", "small")
-    if config.norm == "frozen" and normed and not pretrained:
-        raise OcellusError(
-            "frozen norms are for pretrained weights: give some with --start, or --norm batch (group for "
-            "batches of one or two pictures)",
-            exit_code=2,
-        )
+    if config.architecture in ("resnet", "cifar_resnet", "small"):
+        refuse_fresh_frozen(config.norm, pretrained=pretrained)
     if data.view != "labels":
         raise OcellusError(
             f"{data.root} does not say what each picture shows as a whole: read it with view='labels'"
@@ -145,4 +141,4 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
         from ocellus.data.images import read_picture
 
         read_picture(first.image, channels=config.channels)
-    return replace(config, classes=len(data.labels))
+    return replace(config, classes=len(data.labels), **for_channels(config))

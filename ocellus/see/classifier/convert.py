@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
 from ocellus.nn import squeezenet, vgg
 from ocellus.nn.cifar_resnet import DEPTHS
-from ocellus.nn.renaming import renamed
-from ocellus.nn.resnet import BLOCKS as RESNETS
-from ocellus.nn.resnet import PUBLIC_NAMES
+from ocellus.nn.renaming import adjusted, check_whole, class_labels, counted, numbered, renamed
+from ocellus.nn.resnet import PUBLIC_NAMES, public_depth
 from ocellus.see.classifier.config import Config
 from ocellus.see.classifier.model import build
 
@@ -71,11 +70,6 @@ def import_state(
     Raises:
         OcellusError: the names are of none of these, or of a network that this system does not have.
     """
-    known = {field.name for field in fields(Config)}
-    if unknown := sorted(set(adjust or {}) - known):
-        raise OcellusError(
-            f"there is no setting {', '.join(unknown)}; known are {', '.join(sorted(known))}", exit_code=2
-        )
     reader = next((read for marks, read in READERS if all(mark in state for mark in marks)), None)
     if reader is None:
         raise OcellusError(
@@ -83,10 +77,11 @@ def import_state(
             "ResNet or SqueezeNet, of a ResNet for CIFAR, or of DoodleNet; only those are known"
         )
     config, ours = reader(state)
-    config = replace(config, **(adjust or {}))
-    ours = _counted(ours, norm=config.norm)
-    _check(ours, config)
-    return config, ours, _labels(config, tuple(names))
+    config = adjusted(config, adjust)
+    ours = counted(ours, norm=config.norm)
+    check_whole(ours, build, config)
+    known = partial(_known_names, config.architecture)
+    return config, ours, class_labels(names, classes=config.classes, known=known)
 
 
 def _vgg(state: Mapping[str, Tensor]) -> Found:
@@ -113,24 +108,22 @@ def _vgg(state: Mapping[str, Tensor]) -> Found:
 
 def _resnet(state: Mapping[str, Tensor]) -> Found:
     ours = renamed(state, (*PUBLIC_NAMES, (r"fc\.", r"head.score.")), network="torchvision's ResNet")
-    counts = _blocks(ours, stages=4)
-    bottlenecks = "backbone.stages.0.0.conv3.conv.weight" in ours
-    depths = [depth for depth, blocks in RESNETS.items() if blocks == counts and (depth >= 50) == bottlenecks]
-    if not depths:
-        raise OcellusError(
-            f"the checkpoint's ResNet has stages of {counts} blocks; known are depths "
-            f"{', '.join(map(str, RESNETS))}"
-        )
     stem = ours["backbone.stem.conv.weight"]
     return Config(
-        classes=len(ours["head.score.weight"]), channels=stem.shape[1], depth=depths[0], width=len(stem)
+        classes=len(ours["head.score.weight"]),
+        channels=stem.shape[1],
+        depth=public_depth(ours),
+        width=len(stem),
     ), ours
 
 
 def _cifar_resnet(state: Mapping[str, Tensor]) -> Found:
     rules = (*PUBLIC_NAMES, (r"linear\.", r"head.score."))
     ours = renamed(state, rules, network="a ResNet for CIFAR with shortcuts of type A")
-    counts = _blocks(ours, stages=3)
+    counts = tuple(
+        len({name.split(".")[3] for name in ours if name.startswith(f"backbone.stages.{stage}.")})
+        for stage in range(3)
+    )
     depth = 6 * counts[0] + 2
     if len(set(counts)) > 1 or depth not in DEPTHS:
         raise OcellusError(
@@ -190,61 +183,19 @@ READERS: tuple[tuple[tuple[str, ...], Callable[[Mapping[str, Tensor]], Found]], 
 
 
 def digest(tensor: Tensor) -> str:
-    """16 hexadecimal digits of the numbers of a tensor of any shape."""
+    """16 hexadecimal digits that tell the numbers of a tensor (...) from all others."""
     if tensor.is_meta:  # shapes alone
         return ""
     values = tensor.detach().float().contiguous().numpy()
     return hashlib.sha256(values.tobytes()).hexdigest()[:16]
 
 
-def _blocks(ours: Mapping[str, Tensor], *, stages: int) -> tuple[int, ...]:
-    starts = (f"backbone.stages.{stage}." for stage in range(stages))
-    return tuple(len({name.split(".")[3] for name in ours if name.startswith(start)}) for start in starts)
-
-
-def _counted(state: Mapping[str, Tensor], *, norm: str) -> dict[str, Tensor]:
-    """With a counter for each live norm, and none for others."""
-    kept = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    if norm == "batch":
-        norms = [name.removesuffix("running_var") for name in kept if name.endswith("running_var")]
-        counters = {f"{name}num_batches_tracked": torch.tensor(0) for name in norms}
-        kept |= {name: state.get(name, zero) for name, zero in counters.items()}
-    return kept
-
-
-def _check(state: Mapping[str, Tensor], config: Config) -> None:
-    with torch.device("meta"):  # shapes alone
-        wanted = build(config).state_dict()
-    for name, tensor in wanted.items():
-        if name not in state:
-            raise OcellusError(f"the checkpoint has nothing that could be {name}; it is not a whole network")
-        if state[name].shape != tensor.shape:
-            raise OcellusError(
-                f"{name} has the shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is wanted; networks "
-                "with grouped convolutions (ResNeXt) or wider ones cannot be imported"
-            )
-    if surplus := [name for name in state if name not in wanted]:
-        raise OcellusError(f"the checkpoint holds {surplus[0]} too, which this network does not have")
-
-
-def _labels(config: Config, names: tuple[str, ...]) -> LabelMap:
-    names = names or _known_names(config)
-    if len(names) != config.classes:
-        raise OcellusError(
-            f"{len(names)} class names for a checkpoint of {config.classes} classes; give one each",
-            exit_code=2,
-        )
-    return LabelMap(names)
-
-
-def _known_names(config: Config) -> tuple[str, ...]:
+def _known_names(architecture: str, classes: int) -> tuple[str, ...]:
     """Those of ImageNet and CIFAR-10; of others, "class 1" and so on."""
-    if config.classes == 1000:
+    if classes == 1000:
         from torchvision.models import VGG16_Weights
 
         found = VGG16_Weights.IMAGENET1K_V1.meta["categories"]
         # Older lists of ImageNet's classes have two cranes and two maillots.
         return tuple(name if name not in found[:index] else f"{name} 2" for index, name in enumerate(found))
-    if config.architecture == "cifar_resnet" and config.classes == len(CIFAR10):
-        return CIFAR10
-    return tuple(f"class {index + 1}" for index in range(config.classes))
+    return CIFAR10 if architecture == "cifar_resnet" and classes == len(CIFAR10) else numbered(classes)

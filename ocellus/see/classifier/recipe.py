@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from functools import partial
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from ocellus.data.class_examples import ClassBatch, ClassExamples, collate_classes
 from ocellus.data.dataset import Dataset
@@ -18,9 +16,11 @@ from ocellus.nn.segmentation_losses import balanced_class_weights
 from ocellus.see.classifier.config import Config, Train
 from ocellus.see.classifier.inference import prepared
 from ocellus.see.classifier.loss import losses
-from ocellus.see.classifier.model import Classifier, build
+from ocellus.see.classifier.model import build
+from ocellus.training.beginning import seeded
 from ocellus.training.labels import validator
-from ocellus.training.optimizers import make_optimizer
+from ocellus.training.optimizers import backbone_stage, make_optimizer
+from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
 
@@ -43,12 +43,7 @@ class Recipe(LightningModule):
     """The figure that decides which weights are best."""
 
     def __init__(
-        self,
-        config: Config,
-        sampling: Train,
-        fit: Fit,
-        labels: LabelMap,
-        skeleton: Skeleton | None = None,
+        self, config: Config, sampling: Train, fit: Fit, labels: LabelMap, skeleton: Skeleton | None = None
     ) -> None:
         super().__init__()
         if not 0 <= sampling.label_smoothing < 1:
@@ -56,14 +51,9 @@ class Recipe(LightningModule):
                 f"--label-smoothing is {sampling.label_smoothing}; it has to be 0 or more and below 1",
                 exit_code=2,
             )
-        self.config = config
-        self.sampling = sampling
-        self.fit = fit
-        self.labels = labels
+        self.config, self.sampling, self.fit, self.labels = config, sampling, fit, labels
         self.class_weights: Tensor | None = None
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(fit.seed)
-            self.network: Classifier = build(config)
+        self.network = seeded(build, config, seed=fit.seed)
 
     def training_step(self, batch: ClassBatch, index: int) -> dict[str, Tensor]:
         """The loss of a batch by terms."""
@@ -82,7 +72,7 @@ class Recipe(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Over the whole network; the backbone's stages may learn more slowly."""
-        return make_optimizer(self.network, self.fit, stage=stage)
+        return make_optimizer(self.network, self.fit, stage=backbone_stage)
 
     def examples(self, dataset: Dataset, split: str) -> ClassExamples:
         """A split's pictures, varied as the settings say."""
@@ -102,16 +92,8 @@ class Recipe(LightningModule):
             seed=self.fit.seed,
         )
 
-    def validator(self, dataset: Dataset, split: str) -> Callable[[nn.Module], dict[str, float]] | None:
+    def validator(self, dataset: Dataset, split: str) -> Validate | None:
         """Measures top 1 and more on a split; None: it has no pictures."""
         records = dataset.splits.get(split, ())
         prepare = partial(prepared, self.config)
         return validator(records, self.labels, prepare, fit=self.fit, channels=self.config.channels)
-
-
-def stage(name: str) -> int | None:
-    """Which stage of the backbone a parameter is in, 0 the first; None outside."""
-    found = re.match(r"backbone\.(?:stages|wider)\.(\d+)\.", name)
-    if found:
-        return int(found[1])
-    return 0 if name.startswith("backbone.") else None
