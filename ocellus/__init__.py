@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from ocellus.data.check import check
     from ocellus.data.read import read
     from ocellus.jobs.evaluate import evaluate
+    from ocellus.jobs.explain import explain
     from ocellus.jobs.model import Model, load
     from ocellus.jobs.run import run
     from ocellus.jobs.train import train
+else:
+    from ocellus import explain  # the package of methods, which is that function when it is called
 
-__all__ = ["Model", "OcellusError", "check", "evaluate", "load", "read", "run", "train"]
+__all__ = ["Model", "OcellusError", "check", "evaluate", "explain", "load", "read", "run", "train"]
 __getattr__ = lazy(
     __name__,
     Model="jobs.model",

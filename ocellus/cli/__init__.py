@@ -20,6 +20,7 @@ COMMANDS = {
     "train": ("ocellus.cli.train:main", "train a system on a data set; --resume goes on where a run stopped"),
     "evaluate": ("ocellus.cli.evaluate:main", "measure a model on a data set, with a report"),
     "run": ("ocellus.cli.run:main", "use a model on pictures, folders, videos or a camera"),
+    "explain": ("ocellus.cli.explain:main", "why a network said so: heat maps by one method or several"),
     "compare": ("ocellus.cli.compare:main", "several runs side by side: settings, metrics, pictures"),
     "convert": ("ocellus.cli.convert:main", "write a data set in another format"),
     "import": ("ocellus.cli.import_weights:main", "turn a public checkpoint into a weights file"),

@@ -29,7 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "imagine": {"catalog", "values", "labels", "nn", "data", "metrics", "training", "see"},
     "export": {"catalog", "values", "labels", "weights", "data", "draw"},
     "serve": {"catalog", "values", "labels", "weights", "data", "draw"},
-    "jobs": {"catalog", "values", "labels", "weights", "data", "draw", "nn", "metrics", "training", "report"},
+    "jobs": {"catalog", "values", "labels", "weights", "data", "draw", "nn", "metrics", "training", "report"}
+    | {"foreign"},
     "__main__": {"cli"},
     "cli": {"catalog", "values", "labels", "weights", "data", "draw", "nn", "metrics", "training", "report"}
     | {"jobs", "foreign"},
