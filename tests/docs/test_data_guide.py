@@ -69,6 +69,24 @@ def test_label_maps_are_read_as_the_guide_says(tmp_path: Path) -> None:
     assert {one.kind for one in result.findings} <= {"class-rare", "class-untrained"}
 
 
+@pytest.mark.parametrize(
+    ("section", "form", "wanted"),
+    [
+        ("A folder for each class", "class_folders", {"cat": 3, "dog": 2}),
+        ("A table of classes", "class_table", {"cat": 2, "dog": 2}),
+    ],
+)
+def test_labels_are_read_as_the_guide_says(
+    tmp_path: Path, section: str, form: str, wanted: dict[str, int]
+) -> None:
+    lay_out(section, tmp_path)
+    result = check(read(tmp_path, view="labels"))
+    assert result.format == form and result.view == "labels"
+    totals = {name: sum(counts[name] for counts in result.objects.values()) for name in result.names}
+    assert totals == wanted
+    assert {one.kind for one in result.findings} <= {"class-rare", "class-untrained"}
+
+
 def test_a_hole_is_a_hole(tmp_path: Path) -> None:
     from ocellus.data.instances import instances
 
