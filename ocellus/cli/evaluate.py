@@ -7,8 +7,13 @@ import json
 import sys
 from math import isnan
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ocellus.cli.figures import for_json
+
+if TYPE_CHECKING:
+    from ocellus.jobs.evaluate import Evaluated
+    from ocellus.jobs.model import Model
 
 MOST_FIGURES = 120
 """That are printed; above, those of single classes are left to the report."""
@@ -16,6 +21,37 @@ MOST_FIGURES = 120
 
 def main(argv: list[str]) -> int:
     """Measure a model on a data set; print the figures and where the report is."""
+    arguments = options().parse_args(argv)
+    from ocellus.jobs.evaluate import evaluate
+    from ocellus.jobs.model import load, new_folder
+
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    own = Path(arguments.model) if Path(arguments.model).is_dir() else new_folder("evaluation", model.source)
+    result = evaluate(
+        model,
+        arguments.data,
+        split=arguments.split,
+        out=arguments.out or own,
+        score=arguments.score,
+        limit=arguments.limit,
+        boundaries=arguments.boundaries,
+        cells=arguments.cells,
+        say=tell,
+    )
+    if arguments.json:
+        numbers, found = for_json(result.metrics), result.found
+        facts = {"pictures": found.pictures, "seconds": round(found.seconds, 2), "precision": model.precision}
+        print(json.dumps(facts | {"metrics": numbers, "report": str(result.report)}, ensure_ascii=False))
+    else:
+        show(result, model)
+    return 0
+
+
+def options() -> argparse.ArgumentParser:
+    """What the command takes."""
     parser = argparse.ArgumentParser(prog="ocellus evaluate", description="Measure a model on a data set.")
     parser.add_argument("model", help="a weights file, a run folder, or a system whose weights are shipped")
     parser.add_argument("data", help="a data set in any format that `ocellus check` reads")
@@ -36,38 +72,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
     parser.add_argument("--json", action="store_true", help="print every figure as JSON")
-    arguments = parser.parse_args(argv)
-    from ocellus.jobs.evaluate import evaluate
-    from ocellus.jobs.model import load, new_folder
+    return parser
+
+
+def show(result: Evaluated, model: Model) -> None:
+    """Print the figures, and where the report is."""
     from ocellus.report.measures import overall
 
-    def tell(line: str) -> None:
-        print(line, file=sys.stderr)
-
-    model = load(arguments.model, device=arguments.device, precision=arguments.precision)
-    own = Path(arguments.model) if Path(arguments.model).is_dir() else new_folder("evaluation", model.source)
-    result = evaluate(
-        model,
-        arguments.data,
-        split=arguments.split,
-        out=arguments.out or own,
-        score=arguments.score,
-        limit=arguments.limit,
-        boundaries=arguments.boundaries,
-        cells=arguments.cells,
-        say=tell,
-    )
-    found = result.found
-    if arguments.json:
-        numbers = for_json(result.metrics)
-        facts = {"pictures": found.pictures, "seconds": round(found.seconds, 2), "precision": model.precision}
-        print(json.dumps(facts | {"metrics": numbers, "report": str(result.report)}, ensure_ascii=False))
-        return 0
+    found, figures = result.found, result.metrics
     print(
         f"{model.header.system} on {found.data}/{found.split}: {found.pictures} pictures, "
         f"{found.seconds / found.pictures:.2f} s each, precision {model.precision}"
     )
-    figures = result.metrics
     if len(figures) > MOST_FIGURES:
         figures = overall(figures)
     for name, value in figures.items():
@@ -78,4 +94,3 @@ def main(argv: list[str]) -> int:
             f"  {len(result.metrics) - len(figures)} figures of single classes are in the report and --json"
         )
     print(f"report  {result.report}")
-    return 0

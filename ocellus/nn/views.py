@@ -48,7 +48,7 @@ def seen(images: Tensor, view: int) -> Tensor:
 
 
 def unseen(answers: Tensor, view: int) -> Tensor:
-    """What `seen` did, undone."""
+    """(B, K, h, w) answers for a view, put back where the picture is: what `seen` did, undone."""
     answers = answers.rot90(-1, (2, 3)) if view & 4 else answers
     answers = answers.rot90(2, (2, 3)) if view & 2 else answers
     return answers.flip(3) if view & 1 else answers
