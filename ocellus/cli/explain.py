@@ -33,17 +33,11 @@ def main(argv: list[str]) -> int:
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
 
-    preparation = {
-        "mean": arguments.mean, "std": arguments.std, "scale": arguments.scale, "bgr": arguments.bgr or None,
-        "short_side": arguments.short_side,
-    }  # fmt: skip
-    preparation = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in preparation.items()
-        if value is not None
-    }
     model = explainable(
-        arguments.model, device=arguments.device, names=read_names(arguments.names), preparation=preparation
+        arguments.model,
+        device=arguments.device,
+        names=read_names(arguments.names),
+        preparation=preparation_of(arguments),
     )
     if arguments.list_layers:
         return list_layers(model, arguments.image)
@@ -108,17 +102,30 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     parser.add_argument("--names", default="", help="a file of class names, one a line")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a picture")
-    foreign = parser.add_argument_group("how a network of others wants its pictures, where not as published")
-    foreign.add_argument("--mean", type=float, nargs="+", help="subtracted from each channel")
-    foreign.add_argument("--std", type=float, nargs="+", help="each channel is divided by it")
-    foreign.add_argument("--scale", type=float, help="pictures in [0, 1] are multiplied by it first")
-    foreign.add_argument("--bgr", action="store_true", help="blue, green, red")
-    foreign.add_argument("--short-side", type=int, help="pixels of the shorter side; 0: not resized")
+    preparation_flags(parser)
     names = argv[0].split(",") if argv and not argv[0].startswith("-") else []
     settings = method_flags(parser, [method.config for method in methods_of(names)] if names else [])
     arguments = parser.parse_intermixed_args(argv)
     options = {name: getattr(arguments, name) for name in settings if getattr(arguments, name) is not None}
     return arguments, options
+
+
+def preparation_flags(parser: argparse.ArgumentParser) -> None:
+    """Give the parser the fields of `ocellus.jobs.explainable.Preparation`."""
+    group = parser.add_argument_group("how a network of others wants its pictures, where not as published")
+    group.add_argument("--mean", type=float, nargs="+", help="subtracted from each channel")
+    group.add_argument("--std", type=float, nargs="+", help="each channel is divided by it")
+    group.add_argument("--scale", type=float, help="pictures in [0, 1] are multiplied by it first")
+    group.add_argument("--bgr", action="store_true", help="blue, green, red")
+    group.add_argument("--short-side", type=int, help="pixels of the shorter side; 0: not resized")
+
+
+def preparation_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those of them that were given."""
+    given = {name: getattr(arguments, name) for name in ("mean", "std", "scale", "short_side")}
+    given["bgr"] = arguments.bgr or None
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in chosen.items()}
 
 
 def method_flags(parser: argparse.ArgumentParser, configs: Sequence[Any]) -> list[str]:

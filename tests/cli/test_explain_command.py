@@ -245,6 +245,36 @@ def test_what_one_method_cannot_do_another_can(capsys: pytest.CaptureFixture[str
     assert "CAM explains the score" in refused(capsys, "cam", "detector.safetensors", "cat.png", "--no-out")
 
 
+@pytest.mark.parametrize(
+    ("model", "titles"),
+    [
+        ("detector", {"Features", "Pyramid", "Proposals", "RoI grid points", "Class scores", "Mask bins"}),
+        ("segmenter", {"Features", "Answer"}),
+        ("classifier", {"Features", "Answer"}),
+    ],
+)
+def test_look_inside(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, model: str, titles: set[str]
+) -> None:
+    out = tmp_path / "in"
+    found = json.loads(shows(capsys, "inside", f"{model}.safetensors", "dog.png", "--out", out, "--json"))
+    assert {"Picture", *titles} <= {row["part"] for row in found}
+    page = Page(out / "inside.html")
+    self_contained(page)
+    accessible(page)
+    assert len(page.all("img")) == len(found) == len(list(out.glob("*.png")))
+    assert all(row["name"] in page.text for row in found)
+
+
+def test_look_inside_at_some_layers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    one = ("inside", SQUEEZENET, "cat.png", *SMALL, "--out", tmp_path / "in")
+    assert "Features: features.0, features.5\n" in shows(capsys, *one, "--layers", "features.5", "features.0")
+    assert "is there already" in refused(capsys, *one)
+    error = refused(capsys, *one[:-1], tmp_path / "new", "--layers", "feature.5")
+    assert "no layer 'feature.5'" in error
+    assert not (tmp_path / "new").exists()
+
+
 def test_from_python_too() -> None:
     model = ocellus.load("classifier.safetensors", fused=False)
     (why,) = ocellus.explain("all", model, "cat.png")
