@@ -123,7 +123,8 @@ def train_settings(
     )
     recipe = module.Recipe(settings.config, settings.train, settings.fit, dataset.labels, dataset.skeleton)
     if start:
-        begin_with(recipe.network, start, dataset.labels.names, say=say if is_first() else lambda _: None)
+        tell = say if is_first() else lambda _: None
+        begin_with(recipe.network, start, dataset.labels.names, system=settings.system, say=tell)
     facts = describe(
         settings.system,
         settings.config,
@@ -192,13 +193,13 @@ def noted(settings: Settings, path: Path) -> Iterator[None]:
 
 
 def see_system(path: Path, system: str) -> None:
-    """See that a weights file is of a system.
+    """See that a weights file is of a system, or of another that it can begin with.
 
     Raises:
         OcellusError: it is of another, or is none.
     """
     found = weights.read_header(path).system
-    if found != system:
+    if found != system and found not in getattr(catalog.system(system), "BEGINNINGS", ()):
         raise OcellusError(f"{path} holds weights of {found}, not of {system}")
 
 
@@ -218,27 +219,30 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
         raise OcellusError(f"{dataset.root} has no pictures to train on; {look} tells more")
 
 
-def begin_with(network: nn.Module, path: Path, names: Sequence[str], *, say: Callable[[str], None]) -> None:
+def begin_with(
+    network: nn.Module, path: Path, names: Sequence[str], *, system: str, say: Callable[[str], None]
+) -> None:
     """Put the tensors of a weights file into a network; those for other classes are left as they are.
 
     Args:
         network: to begin with.
-        path: weights of the same system.
+        path: weights of the same system, or of one that it can begin with.
         names: of the classes it is to learn.
+        system: the network's.
         say: is told what becomes of the tensors for other classes.
 
     Raises:
         OcellusError: a damaged file, or the networks differ in more than the number of classes.
     """
     other, header = weights.load(path)
-    system = catalog.system(header.system)
-    # A system may know other beginnings than the same network: FCN's coarser strides.
-    given = system.begin_state(network, other) if hasattr(system, "begin_state") else other.state_dict()
+    module = catalog.system(system)
+    # A system may know other beginnings than the same network: FCN's coarser strides, and classifiers.
+    given = module.begin_state(network, other) if hasattr(module, "begin_state") else other.state_dict()
     wanted = network.state_dict()
     changed = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
     kept = {key: wanted[key] if key in changed else tensor for key, tensor in given.items()}
     if len(changed) > len(wanted) // 4:
-        differing = differences(system.Config, network, header)
+        differing = differences(module.Config, network, header)
         raise OcellusError(
             f"{path} is of another network: {differing}; give the same settings, or other weights"
         )

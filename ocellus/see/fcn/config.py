@@ -131,6 +131,9 @@ SMALL_FIT = Fit(
 
 TINY = replace(SMALL, classes=2, width=4, overlap=32)
 
+BEGINNINGS = ("see/classifier",)
+"""Other systems whose weights `--start` takes."""
+
 PRESETS = {
     "small": (SMALL, SMALL_TRAIN, SMALL_FIT),
     "paper": (PAPER, Train(), FIT),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
@@ -26,7 +26,7 @@ from ocellus.nn.upsampling import bilinear_kernel
 from ocellus.nn.vgg import BLOCKS as VGGS
 from ocellus.nn.vgg import public_names
 from ocellus.see.fcn.config import PREPROCESSING, RGB_MEAN, RGB_STD, Config
-from ocellus.see.fcn.model import FCN, build
+from ocellus.see.fcn.model import COARSEST, FCN, build
 
 __all__ = ["begin_state", "convolutionalize", "import_state"]
 
@@ -100,15 +100,16 @@ def import_state(
     return config, ours, class_labels(names, classes=config.classes, known=_known_names)
 
 
-def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
-    """Weights of another stride, or of an imported classifier, as the beginning of a network (section 4.2).
+def begin_state(network: FCN, other: nn.Module) -> dict[str, Tensor]:
+    """Weights of another stride, or of a classifier, as the beginning of a network (section 4.2).
 
     What the finer network has beside them keeps its own beginning: scores of zero and bilinear upsamplings.
     So it first answers as the coarser one does.
 
     Args:
         network: to be trained.
-        other: whose weights it begins with; of the same backbone.
+        other: whose weights it begins with; of the same backbone. A network of see/classifier is made fully
+            convolutional, as FCN-32s.
 
     Returns:
         A state of all of the network's entries; those of another number of classes have the shape they had.
@@ -117,6 +118,7 @@ def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
         OcellusError: another backbone, pictures prepared in another way, or scores of a pool that is scaled
             in the one and not in the other. Exit code 2.
     """
+    other = other if isinstance(other, FCN) else of_classifier(other)
     ours, theirs = network.config, other.config
     for field in ("backbone", "depth", "width", "channels", "dilated", "head_channels"):
         given, wanted = getattr(theirs, field), getattr(ours, field)
@@ -155,6 +157,51 @@ def begin_state(network: FCN, other: FCN) -> dict[str, Tensor]:
         if name.startswith("score_pool") and name not in given_state:
             state[name] = torch.zeros_like(tensor)
     return state
+
+
+def of_classifier(classifier: nn.Module) -> FCN:
+    """A network of see/classifier as FCN-32s: its linear layers are convolutions (section 3.1).
+
+    Args:
+        classifier: a vgg, a resnet or a small one, of stride 32.
+
+    Raises:
+        OcellusError: another. Exit code 2.
+    """
+    given: Any = classifier.config
+    kind = given.architecture
+    if kind not in ("vgg", "resnet", "small") or given.stride != COARSEST:
+        raise OcellusError(
+            f"an FCN begins with a vgg, a resnet or a small classifier of stride {COARSEST}, not with {kind} "
+            f"of stride {given.stride}: give other weights",
+            exit_code=2,
+        )
+    ours = {name: tensor for name, tensor in classifier.state_dict().items() if name.startswith("backbone.")}
+    for name, tensor in classifier.state_dict().items():
+        if name.startswith("head."):
+            kernel = KERNEL if name == "head.fc6.weight" else 1
+            plain = tensor if tensor.ndim == 1 else tensor.reshape(len(tensor), -1, kernel, kernel)
+            ours[name.removeprefix("head.") if name.startswith("head.score.") else name] = plain
+    if kind == "vgg":
+        ours["upsample_full.weight"] = bilinear_kernel(COARSEST)[None, None]
+        config = _vgg_config(ours, stride=COARSEST)
+    else:
+        first = ours["backbone.stem.conv.weight" if kind == "resnet" else "backbone.stem.weight"]
+        config = Config(
+            classes=len(ours["score.weight"]),
+            channels=first.shape[1],
+            stride=COARSEST,
+            backbone=kind,
+            depth=public_depth(ours) if kind == "resnet" else 0,
+            width=len(first),
+            norm=given.norm,
+            norm_eps=given.norm_eps,
+            at_once=False,
+        )
+    mean, std = (tuple(value / given.scale for value in values) for values in (given.mean, given.std))
+    network = build(replace(config, channel_order=given.channel_order, mean=mean, std=std))
+    network.load_state_dict(ours)
+    return network.train(classifier.training)
 
 
 def _pytorch_fcn(state: Mapping[str, Tensor]) -> tuple[Config, dict[str, Tensor]]:
