@@ -18,6 +18,7 @@ from ocellus.nn.renaming import adjusted, check_whole, class_labels, counted, nu
 from ocellus.nn.resnet import PUBLIC_NAMES, public_depth
 from ocellus.see.classifier.config import Config
 from ocellus.see.classifier.model import build
+from ocellus.training.beginning import for_channels
 
 Found = tuple[Config, dict[str, Tensor]]
 
@@ -77,7 +78,7 @@ def import_state(
             "ResNet or SqueezeNet, of a ResNet for CIFAR, or of DoodleNet; only those are known"
         )
     config, ours = reader(state)
-    config = adjusted(config, adjust)
+    config = adjusted(replace(config, **for_channels(config)), adjust)
     ours = counted(ours, norm=config.norm)
     check_whole(ours, build, config)
     known = partial(_known_names, config.architecture)

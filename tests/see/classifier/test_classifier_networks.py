@@ -202,6 +202,14 @@ def test_checkpoints_are_told_apart(make: object, kind: str, depth: int) -> None
     assert (adjusted.crop, adjusted.mean, named.names) == (200, (0.5,), ("a", "b"))
 
 
+def test_checkpoints_of_grey_pictures() -> None:
+    state = models.resnet18(weights=None, num_classes=2).state_dict()
+    state["conv1.weight"] = state["conv1.weight"].mean(dim=1, keepdim=True)
+    config, ours, _ = import_state(state)
+    assert config.channels == 1 and config.mean == (pytest.approx(0.449),)
+    build(config).load_state_dict(ours)
+
+
 def test_what_cannot_be_imported() -> None:
     with pytest.raises(OcellusError, match="batch normalization"):
         import_state(meta(models.vgg11_bn))
