@@ -5,4 +5,4 @@ from ocellus.imagine.portrait.config import FIT, PAPER, PREPROCESSING, PRESETS, 
 
 __all__ = ["FIT", "PAPER", "PREPROCESSING", "PRESETS", "TINY", "Config", "Recipe", "Train", "adapt", "build"]
 _HOMES = dict.fromkeys(("predict", "generate", "compose", "soft_mask", "refine"), "inference")
-__getattr__ = lazy(__name__, build="model", Recipe="recipe", **_HOMES)
+__getattr__ = lazy(__name__, build="model", import_state="convert", Recipe="recipe", **_HOMES)

@@ -20,12 +20,14 @@ class Config:
     """Number of classes, the background among them; training takes it from the data."""
     channels: int = 3
     """Channels of the pictures."""
+    backbone: str = "residual"
+    """The encoder: residual (from scratch), or squeezenet1_0, to begin with weights that know many things."""
     widths: tuple[int, ...] = (16, 32, 64, 96, 128)
-    """Channels of the encoder at strides 2, 4, 8, 16 and 32."""
+    """Channels of the residual encoder at strides 2, 4, 8, 16 and 32; a squeezenet has its own."""
     blocks: tuple[int, ...] = (1, 2, 2, 2)
-    """Residual blocks of the encoder at strides 4, 8, 16 and 32."""
+    """Residual blocks of the residual encoder at strides 4, 8, 16 and 32."""
     decoder: tuple[int, ...] = (64, 48, 32, 16)
-    """Channels of the decoder at strides 16, 8, 4 and 2."""
+    """Channels of the decoder at strides 16, 8, 4 and 2; behind a squeezenet the first is not used."""
     norm: str = "batch"
     """Normalization: frozen, batch or group."""
     short_side: int = 256

@@ -12,9 +12,14 @@ from ocellus.errors import require
 from ocellus.imagine.portrait.config import Config
 from ocellus.nn.dense import check_dense
 from ocellus.nn.norm import NORMS, NormedConv
+from ocellus.nn.squeezenet import SqueezeNet
 
 STRIDE = 32
-LEVELS = 4  # of the encoder after its stem: strides 4, 8, 16 and 32
+LEVELS = 4  # of the residual encoder after its stem: strides 4, 8, 16 and 32
+BORDER = (
+    3  # zeros around a picture for a SqueezeNet's 7x7 convolution, so that its cells stay in their places
+)
+BACKBONES = ("residual", "squeezenet1_0")
 
 
 class Raw(NamedTuple):
@@ -39,6 +44,22 @@ class Residual(nn.Module):
         inner = self.conv2(F.relu_(self.conv1(features)))
         inner += self.shortcut(features)
         return F.relu_(inner)
+
+
+def residual_stages(config: Config) -> nn.ModuleList:
+    """The residual encoder after its stem."""
+    stages = nn.ModuleList()
+    for index, count in enumerate(config.blocks):
+        sizes = [config.widths[index]] + [config.widths[index + 1]] * count
+        stages.append(
+            nn.Sequential(
+                *(
+                    Residual(sizes[place], sizes[place + 1], stride=1 if place else 2, norm=config.norm)
+                    for place in range(count)
+                )
+            )
+        )
+    return stages
 
 
 class Context(nn.Module):
@@ -85,24 +106,20 @@ class Portrait(nn.Module):
         self.config = config
         self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
-        widths = config.widths
-        self.stem = NormedConv(config.channels, widths[0], kernel=3, stride=2, norm=config.norm)
-        self.stages = nn.ModuleList()
-        for index, count in enumerate(config.blocks):
-            sizes = [widths[index]] + [widths[index + 1]] * count
-            self.stages.append(
-                nn.Sequential(
-                    *(
-                        Residual(sizes[place], sizes[place + 1], stride=1 if place else 2, norm=config.norm)
-                        for place in range(count)
-                    )
-                )
-            )
+        self.backbone: SqueezeNet | None = None
+        if config.backbone == "squeezenet1_0":
+            self.backbone = SqueezeNet("1.0", channels=config.channels)
+            widths = (self.backbone.stem.out_channels, *self.backbone.channels)  # strides 2, 4, 8 and 16
+        else:
+            widths = config.widths
+            self.stem = NormedConv(config.channels, widths[0], kernel=3, stride=2, norm=config.norm)
+            self.stages = residual_stages(config)
         self.context = Context(widths[-1])
-        coarser = (widths[-1], *config.decoder)
+        decoder = config.decoder[-(len(widths) - 1) :]
+        coarser = (widths[-1], *decoder)
         self.ups = nn.ModuleList(
-            Up(coarser[index], widths[-2 - index], config.decoder[index], norm=config.norm)
-            for index in range(LEVELS)
+            Up(coarser[index], widths[-2 - index], decoder[index], norm=config.norm)
+            for index in range(len(decoder))
         )
         self.classify = nn.Conv2d(config.decoder[-1], config.classes, 1)
         self.auxiliary = nn.Conv2d(config.decoder[1], config.classes, 1)
@@ -113,20 +130,28 @@ class Portrait(nn.Module):
         Args:
             images: (B, channels, H, W) in [0, 1], of any size.
         """
-        features = F.relu_(self.stem(self.normalize(images)))  # (B, C, H/2, W/2), sides rounded up
-        levels = [features]
-        for stage in self.stages:
-            features = stage(features)
-            levels.append(features)  # strides 4, 8, 16, 32
+        levels = self.levels(self.normalize(images))
         features = self.context(levels.pop())
         auxiliary = None
         for index, up in enumerate(self.ups):
             features = up(features, levels[-1 - index])
-            if index == 1 and self.training:
+            if len(self.ups) - index == 3 and self.training:  # stride 8
                 auxiliary = self.auxiliary(features)
         logits = self.classify(features)  # (B, K, H/2, W/2)
         size = images.shape[2:]
         return Raw(F.interpolate(logits, size=size, mode="bilinear", align_corners=False), auxiliary)
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Features of normalized images at strides 2, 4, 8, 16 and, of the residual encoder, 32."""
+        if self.backbone is None:
+            levels = [F.relu_(self.stem(images))]  # (B, C, H/2, W/2), sides rounded up
+            for stage in self.stages:
+                levels.append(stage(levels[-1]))
+            return levels
+        levels = [F.relu(self.backbone.stem(F.pad(images, (BORDER,) * 4)))]
+        for stage in self.backbone.stages:
+            levels.append(stage(F.max_pool2d(levels[-1], 3, stride=2, padding=1)))
+        return levels
 
     def normalize(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> what the encoder takes, channels-last."""
@@ -143,6 +168,7 @@ def build(config: Config) -> Portrait:
         OcellusError: a setting that no network can have. Exit code 2.
     """
     check_dense(config)
+    require(config.backbone in BACKBONES, config, "backbone", f"one of {', '.join(BACKBONES)}")
     require(config.norm in NORMS, config, "norm", f"one of {', '.join(NORMS)}")
     for field, count in (("widths", LEVELS + 1), ("blocks", LEVELS), ("decoder", LEVELS)):
         values = getattr(config, field)
