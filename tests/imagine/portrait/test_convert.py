@@ -1,0 +1,50 @@
+"""A public SqueezeNet as the encoder: its features are torchvision's, the rest is fresh."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+import torchvision
+from torch.nn import functional as F
+
+from ocellus.errors import OcellusError
+from ocellus.imagine import portrait
+
+
+def test_squeezenet_becomes_the_encoder() -> None:
+    torch.manual_seed(0)
+    theirs = torchvision.models.squeezenet1_0(weights=None).eval()
+    config, state, labels = portrait.import_state(theirs.state_dict())
+    assert config.backbone == "squeezenet1_0" and labels.names == ("background", "person")
+    network = portrait.build(config)
+    network.load_state_dict(state)
+    network.eval()
+    images = torch.rand(1, 3, 95, 127)
+    with torch.no_grad():
+        first = network.levels(images)[0]
+        wanted = F.relu(theirs.features[0](F.pad(images, (3, 3, 3, 3))))
+        assert torch.allclose(first, wanted, atol=1e-5)
+        pooled = torch.rand(1, 96, 20, 24)
+        ours = network.backbone.stages[0](pooled) if network.backbone is not None else None
+        assert ours is not None and torch.allclose(ours, theirs.features[3:6](pooled), atol=1e-5)
+        raw = network(images)
+    assert raw.logits.shape == (1, 2, 95, 127) and raw.auxiliary is None
+    again = portrait.import_state(theirs.state_dict())[1]
+    assert all(torch.equal(tensor, again[name]) for name, tensor in state.items())
+
+
+def test_auxiliary_answer_is_at_stride_8_with_either_encoder() -> None:
+    for backbone in ("residual", "squeezenet1_0"):
+        network = portrait.build(replace(portrait.PAPER, backbone=backbone)).train()
+        with torch.no_grad():
+            raw = network(torch.rand(2, 3, 64, 96))
+        assert raw.auxiliary is not None and raw.auxiliary.shape == (2, 2, 8, 12), backbone
+
+
+def test_other_checkpoints_are_refused() -> None:
+    with pytest.raises(OcellusError, match=r"resnet.*SqueezeNet 1\.0"):
+        portrait.import_state(torchvision.models.resnet18(weights=None).state_dict())
+    with pytest.raises(OcellusError, match="backbone is 'mobilenet'"):
+        portrait.build(replace(portrait.PAPER, backbone="mobilenet"))
