@@ -92,7 +92,7 @@ def evaluate(
 
 
 def chosen(dataset: Dataset, split: str, *, limit: int) -> tuple[Record, ...]:
-    """The pictures of a split.
+    """The pictures of a split, or so many of them; where each has one class, from its whole length.
 
     Raises:
         OcellusError: the data set has no such split, or nothing in it.
@@ -105,7 +105,11 @@ def chosen(dataset: Dataset, split: str, *, limit: int) -> tuple[Record, ...]:
     if not records:
         there = ", ".join(f"{name} ({len(part)} pictures)" for name, part in dataset.splits.items())
         raise OcellusError(f"{dataset.root} has no pictures to evaluate on as {split!r}; it has {there}")
-    return records[:limit] if limit else records
+    if not limit or limit >= len(records):
+        return records
+    if dataset.view == "labels":  # they come class by class; some of each are wanted
+        return tuple(records[index * len(records) // limit] for index in range(limit))
+    return records[:limit]
 
 
 def claimed(folder: Path) -> Path:

@@ -121,6 +121,14 @@ def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(re.search(r"(sure|taken for)", example["note"]) for example in examples)
 
 
+def test_a_limit_takes_some_of_each_class() -> None:
+    found = ocellus.evaluate("first", "data", split="all", limit=6).found
+    table = found.confusion
+    assert found.pictures == 6 and table is not None
+    truths = {name: sum(row) for name, row in zip(table.names, table.counts, strict=True)}
+    assert sum(truths.values()) == 6 and all(truths.get(name) for name in NAMES)
+
+
 def test_figures_are_those_of_what_run_says(capsys: pytest.CaptureFixture[str]) -> None:
     hits = []
     for name in NAMES:
