@@ -28,7 +28,7 @@ from ocellus.values import Picture
 def explain(
     methods: str | Sequence[str],
     model: Explainable | Model | nn.Module | str | Path,
-    source: str | Path | Sequence[str],
+    source: Picture | str | Path | Sequence[str],
     *,
     target: str = "top",
     layer: str = "",
@@ -49,7 +49,8 @@ def explain(
     Args:
         methods: "gradcam", "gradcam,occlusion" or "all".
         model: what `ocellus.load` takes; "torchvision:resnet50=FILE" or "timm:NAME=FILE"; a Model; a module.
-        source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several.
+        source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several; or a
+            Picture.
         target: "class:tabby", "box:0", "mask:0", "keypoint:0,3", "region:x1,y1,x2,y2:road", "verdict",
             "like:other.jpg", "unit:layer4,12"; "top": what the network answers first, in each picture.
         layer: a layer's name for methods that look at one; "": the last one that has maps.
@@ -69,12 +70,15 @@ def explain(
         OcellusError: no such method, model, source, target or layer; `out` holds something.
     """
     chosen = methods_of(methods, options)
-    sources = [str(source)] if isinstance(source, (str, Path)) else [str(entry) for entry in source]
     broken = Broken(say)
     ready = explainable(model, device=device, names=names, preparation=dict(preparation or {}))
-    stream = pictures(
-        sources, broken=broken.add, read=lambda path: read_picture(path, channels=ready.channels)
-    )
+    if isinstance(source, Picture):
+        sources, stream = [], iter([source])
+    else:
+        sources = [str(source)] if isinstance(source, (str, Path)) else [str(entry) for entry in source]
+        stream = pictures(
+            sources, broken=broken.add, read=lambda path: read_picture(path, channels=ready.channels)
+        )
     files = Files(Path(out), sources, model=ready.source, about=ready.about) if out is not None else None
     question = Question(
         methods=tuple(chosen), target=target, layer=layer, measure=measure, truth=tuple(truth)

@@ -282,6 +282,9 @@ def test_from_python_too() -> None:
     assert why.heatmaps["cam"].picture is not None and "svg" in why._repr_html_()
     (own,) = ocellus.explain("gradcam", model.network, "cat.png", names=("a", "b"), target="class:b")
     assert own.explained.target == "class b"
+    picture = own.explained.picture
+    (again,) = ocellus.explain("gradcam", model.network, picture, target="class:1")
+    assert torch.equal(again.heatmaps["gradcam"].values, own.heatmaps["gradcam"].values)
     from ocellus.explain import gradcam
 
     assert callable(ocellus.explain) and ocellus.explain.gradcam is gradcam
