@@ -197,6 +197,7 @@ def segment(
     return Segmentation(labels=labels, confidence=confidence, probabilities=kept, names=names, colors=colors)
 
 
+@torch.no_grad()  # as a decorator: gradients are off while it works, not while its caller does
 def label_blocks(
     network: nn.Module,
     window: Window,
@@ -223,23 +224,22 @@ def label_blocks(
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
-            seen = resized_size(size, short_side)
-            if seen != size:
-                images = shrunk(window, size, seen)
-                logits = dense_logits(
-                    network, images, stride=tiling.stride, tile=tiling.tile, overlap=tiling.overlap,
-                    margin=tiling.margin,
-                )[0]  # fmt: skip
-                rows = max(1, STRIP // (logits.shape[0] * size[1]))
-                for top in range(0, size[0], rows):
-                    strip = resized_rows(logits, size, rows=(top, min(top + rows, size[0])))
-                    yield from settled(top, 0, strip, probabilities=probabilities)
-            else:
-                whole = mirrored(window, size)
-                parts = blocks(lambda x: logits_of(network, x), whole, size, tiling=tiling)
-                for top, left, part in parts:
-                    yield from settled(top, left, part[0], probabilities=probabilities)
+        seen = resized_size(size, short_side)
+        if seen != size:
+            images = shrunk(window, size, seen)
+            logits = dense_logits(
+                network, images, stride=tiling.stride, tile=tiling.tile, overlap=tiling.overlap,
+                margin=tiling.margin,
+            )[0]  # fmt: skip
+            rows = max(1, STRIP // (logits.shape[0] * size[1]))
+            for top in range(0, size[0], rows):
+                strip = resized_rows(logits, size, rows=(top, min(top + rows, size[0])))
+                yield from settled(top, 0, strip, probabilities=probabilities)
+        else:
+            whole = mirrored(window, size)
+            parts = blocks(lambda x: logits_of(network, x), whole, size, tiling=tiling)
+            for top, left, part in parts:
+                yield from settled(top, left, part[0], probabilities=probabilities)
     finally:
         network.train(training)
 

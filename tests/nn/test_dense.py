@@ -13,7 +13,8 @@ from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
 from ocellus.nn import dense
-from ocellus.nn.dense import dense_logits, resized_rows, segment, settled
+from ocellus.nn.dense import dense_logits, label_blocks, resized_rows, segment, settled
+from ocellus.nn.tiles import Tiling
 from ocellus.values import Picture
 
 
@@ -203,3 +204,19 @@ def test_a_large_picture_is_looked_at_in_tiles(monkeypatch: pytest.MonkeyPatch) 
     tiled = segment(network, seen, stride=2)
     assert len(sizes) > 4 and set(sizes) == {(96, 96)}
     assert (tiled.labels == whole.labels).float().mean() > 0.9999
+
+
+def test_parts_leave_the_callers_gradients_alone() -> None:
+    network = nn.Conv2d(3, 2, 3, padding=1)
+    picture = torch.rand(1, 3, 64, 64)
+
+    def window(top: int, bottom: int, left: int, right: int) -> Tensor:
+        return picture[:, :, top:bottom, left:right]
+
+    parts = [label_blocks(network, window, (64, 64), tiling=Tiling(tile=32, overlap=8)) for _ in range(2)]
+    for one in parts:
+        assert not next(one).labels.requires_grad
+        assert torch.is_grad_enabled()
+    for one in parts:  # in the order in which they began, so that none puts back what another found
+        list(one)
+    assert torch.is_grad_enabled()
