@@ -15,7 +15,7 @@ from ocellus.imagine.portrait.model import build
 from ocellus.labels import LabelMap, Skeleton
 from ocellus.training.beginning import seeded
 from ocellus.training.dense import class_weights, label_examples, validator
-from ocellus.training.optimizers import make_optimizer
+from ocellus.training.optimizers import backbone_stage, make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
@@ -56,8 +56,8 @@ class Recipe(LightningModule):
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Over the whole network, at one rate."""
-        return make_optimizer(self.network, self.fit)
+        """Over the whole network; the encoder's stages may learn more slowly."""
+        return make_optimizer(self.network, self.fit, stage=encoder_stage)
 
     def examples(self, dataset: Dataset, split: str) -> LabelExamples:
         """A split's pictures, varied as the settings say."""
@@ -68,3 +68,9 @@ class Recipe(LightningModule):
         """Measures mean IoU on a split, at the pictures' own size; None: it has no pictures."""
         records = dataset.splits.get(split, ())
         return validator(records, self.labels, predict, fit=self.fit, channels=self.config.channels)
+
+
+def encoder_stage(name: str) -> int | None:
+    """Which stage of either encoder a parameter is in, by its name, 0 the stem; None outside."""
+    inside = name.startswith(("stem.", "stages."))
+    return backbone_stage(f"backbone.{name}" if inside else name)

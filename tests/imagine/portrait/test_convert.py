@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
 from ocellus.imagine import portrait
+from ocellus.labels import LabelMap
 
 
 def test_squeezenet_becomes_the_encoder() -> None:
@@ -48,3 +49,18 @@ def test_other_checkpoints_are_refused() -> None:
         portrait.import_state(torchvision.models.resnet18(weights=None).state_dict())
     with pytest.raises(OcellusError, match="backbone is 'mobilenet'"):
         portrait.build(replace(portrait.PAPER, backbone="mobilenet"))
+
+
+@pytest.mark.parametrize("backbone", ["residual", "squeezenet1_0"])
+def test_the_encoder_may_learn_more_slowly_than_the_decoder(backbone: str) -> None:
+    fit = replace(portrait.FIT, learning_rate=1.0, layer_decay=0.5)
+    labels = LabelMap(("background", "person"))
+    recipe = portrait.Recipe(replace(portrait.PAPER, backbone=backbone), portrait.Train(), fit, labels)
+    optimizer = recipe.configure_optimizers()
+    names = {id(parameter): name for name, parameter in recipe.network.named_parameters()}
+    rates = {names[id(p)]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    stages = [name for name in rates if ".stages." in f".{name}"]
+    first = [rates[name] for name in stages if "stages.0." in name]
+    last = [rates[name] for name in stages if "stages.2." in name]
+    assert len(set(first)) == len(set(last)) == 1 and last[0] == 4 * first[0]
+    assert rates["classify.weight"] == 1.0 and first[0] < 1.0
