@@ -39,6 +39,8 @@ class Header:
         data: what it was trained on.
         metrics: figures with the names the metrics give them.
         notes: what a user should know before trusting it.
+        part: of the system that the tensors are; empty: what runs after training; "discriminator": what it
+            was trained against, which can be explained.
         version: of Ocellus that wrote it.
         format: of this header.
     """
@@ -53,6 +55,7 @@ class Header:
     data: str = "not stated"
     metrics: Mapping[str, float] = field(default_factory=dict)
     notes: str = ""
+    part: str = ""
     version: str = field(default_factory=lambda: version("ocellus"))
     format: int = FORMAT
 
@@ -184,6 +187,8 @@ def _header(content: Any, path: Path) -> Header:
 def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
     """The network of a weights file, in eval mode on the CPU, and the file's header.
 
+    A file may hold another part of a system than what runs, its discriminator: see `Header.part`.
+
     Args:
         path: a file that `save` wrote.
         system: the system it must be of; empty: whichever it is.
@@ -209,11 +214,21 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
     except SafetensorError as error:
         raise OcellusError(f"{path} is damaged: {error}; fetch or copy it again") from error
     try:
-        network: nn.Module = catalog.system(header.system).build(header.settings())
+        network = _built(header)
     except (OcellusError, TypeError, ValueError) as error:
         raise OcellusError(f"{path} describes a network that cannot be built: {error}") from error
     load_state(network, state, source=str(path))
     return network.eval(), header
+
+
+def _built(header: Header) -> nn.Module:
+    """A fresh network of the part of the system that a header names: `build`, or `build_<part>`."""
+    system = catalog.system(header.system)
+    name = f"build_{header.part}" if header.part else "build"
+    if not hasattr(system, name):
+        raise OcellusError(f"{header.system} has no {header.part}")
+    network: nn.Module = getattr(system, name)(header.settings())
+    return network
 
 
 def load_state(network: nn.Module, state: Mapping[str, Tensor], *, source: str) -> None:

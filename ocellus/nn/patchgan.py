@@ -1,4 +1,4 @@
-"""A discriminator that judges every patch of a picture (Isola 2017, arXiv:1611.07004, sections 3.2.2, 6.1)."""
+"""A discriminator that judges every patch of a picture (Isola 2017, arXiv:1611.07004, section 3.2.2)."""
 
 from __future__ import annotations
 

@@ -54,9 +54,23 @@ def parameter_groups(
     return [{"params": group, "lr": lr, "weight_decay": decay} for (lr, decay), group in groups.items()]
 
 
-def make_optimizer(network: nn.Module, settings: Fit, *, stage: Stage | None = None) -> torch.optim.Optimizer:
-    """AdamW or SGD with momentum 0.9 over a network's parameters; see `parameter_groups`."""
+def make_optimizer(
+    network: nn.Module,
+    settings: Fit,
+    *,
+    stage: Stage | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
+) -> torch.optim.Optimizer:
+    """AdamW or SGD with momentum 0.9 over a network's parameters; see `parameter_groups`.
+
+    Args:
+        network: whose parameters.
+        settings: which optimizer, how fast, with how much decay.
+        stage: see `parameter_groups`.
+        betas: of AdamW: how slowly its means of the gradient and of its square follow. Networks that play
+            against each other take 0.5 for the first (Radford 2015, arXiv:1511.06434, section 4).
+    """
     groups = parameter_groups(network.named_parameters(), settings, stage=stage)
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)

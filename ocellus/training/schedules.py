@@ -31,4 +31,7 @@ def rate(step: int, *, steps: int, settings: Fit) -> float:
         return warmup * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
     if settings.schedule == "multistep":
         return warmup * 0.1 ** sum(step >= drop * steps for drop in DROPS)
+    if settings.schedule == "linear":
+        begin = steps // 2
+        return warmup * (1 - max(step - begin, 0) / max(steps - begin, 1))
     return warmup

@@ -31,7 +31,8 @@ class Fit:
     weight_decay: float = 1e-4
     """Weight decay of weights with two or more dimensions; norms and biases have none."""
     schedule: str = "cosine"
-    """cosine, multistep (times 0.1 after 2/3 and 8/9 of the run) or constant, after the warm-up."""
+    """cosine, multistep (times 0.1 after 2/3 and 8/9 of the run), linear (constant for half of the run, then
+    in a line down to 0) or constant, after the warm-up."""
     warmup_steps: int = 100
     """Steps over which the learning rate rises linearly from 1/1000 of its peak."""
     clip: float = 10.0
@@ -58,7 +59,7 @@ class Fit:
 
 CHOICES = {
     "optimizer": ("adamw", "sgd"),
-    "schedule": ("cosine", "multistep", "constant"),
+    "schedule": ("cosine", "multistep", "linear", "constant"),
     "precision": ("auto", "32", "bf16"),
 }
 LEAST = {

@@ -35,6 +35,14 @@ def test_multistep_is_the_paper_s() -> None:
     assert rates == pytest.approx([1, 0.1, 0.1, 0.01])
 
 
+def test_linear_is_constant_for_half_of_the_run_and_then_falls_to_zero() -> None:
+    settings = Fit(schedule="linear", warmup_steps=0)
+    rates = [rate(step, steps=8, settings=settings) for step in range(9)]
+    assert rates == [1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]
+    assert [rate(step, steps=1, settings=settings) for step in (0, 1)] == [1, 0]
+    assert rate(6, steps=8, settings=Fit(schedule="linear", warmup_steps=12)) == pytest.approx(0.5 * 0.5005)
+
+
 def test_run_shorter_than_its_warmup() -> None:
     rates = [rate(step, steps=5, settings=Fit(warmup_steps=100)) for step in range(5)]
     assert rates == sorted(rates) and rates[-1] < 0.05
