@@ -32,6 +32,8 @@ class Card:
         state: "ready" or what is missing.
         licence: of the code.
         summary: one sentence.
+        data: of what generates: how its data set is read, "pictures", "pairs", "domains" or "labels".
+        takes: of what generates: what it is given, a "picture" or the name of a "class".
     """
 
     name: str
@@ -43,6 +45,8 @@ class Card:
     state: str
     licence: str
     summary: str
+    data: str = ""
+    takes: str = "picture"
 
 
 def cards() -> tuple[Card, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Protocol, overload
 
 from numpy import int32, uint8
 from numpy.typing import NDArray
 
 from ocellus.labels import LabelMap, Skeleton
+from ocellus.values.picture import Picture
 from ocellus.values.rings import Ring
 
 
@@ -92,6 +93,17 @@ class Lazy(Sequence[Annotation]):
         return self.load()[index]
 
 
+class Pair(Protocol):
+    """Reads two pictures that belong together; picklable."""
+
+    def __call__(self, *, channels: tuple[int, int] = (3, 3)) -> tuple[Picture, Picture]:
+        """The condition and the answer, each with so many channels.
+
+        Raises:
+            OcellusError: a file cannot be read, or the two differ in size.
+        """
+
+
 @dataclass(frozen=True, eq=False, kw_only=True, slots=True)
 class Record:
     """One picture of a data set and what is annotated in it.
@@ -106,8 +118,10 @@ class Record:
         image_id: the number the format gives it, where it does.
         label_map: reads the class of every pixel: a picklable function that returns (H, W) uint8, indices in
             the data set's class names and 255 where nothing is annotated. None in a data set of objects.
-        label: what the picture shows as a whole, an index into the data set's class names. None in data sets
-            of objects and of label maps.
+        label: what the picture shows as a whole, an index into the data set's class names; in data sets of
+            two domains 0 or 1, the domain. None in other data sets.
+        pair: reads the condition and the answer, in data sets of pairs. Where pairs were parted into domains,
+            the picture is the half that `label` numbers.
     """
 
     image: Path
@@ -118,6 +132,7 @@ class Record:
     image_id: int | None = None
     label_map: Callable[[], NDArray[uint8]] | None = None
     label: int | None = None
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,7 +142,8 @@ class Dataset:
     Args:
         root: the folder or file that was read.
         format: coco, voc, yolo, labelme, masks or images; of label maps class_masks, cityscapes, voc_classes
-            or panoptic; of pictures that have one class each class_folders, class_table or drawings.
+            or panoptic; of pictures that have one class each class_folders, class_table or drawings; of pairs
+            pair_folders or side_by_side; of domains domain_folders or domain_pairs.
         labels: the class names; of label maps the background is one of them.
         splits: records of each split; "train", "val", and others as the format names them.
         skeleton: of the keypoints, where there are any.
@@ -136,6 +152,7 @@ class Dataset:
         label_ids: the number that the files give each class, in the order of `labels`; empty where classes
             go by name.
         colors: RGB 0..255 of each class, where the files state colors.
+        read_as: the view it was read as where its records do not tell: pictures, pairs or domains.
     """
 
     root: Path
@@ -147,6 +164,7 @@ class Dataset:
     split_rule: str = ""
     label_ids: tuple[int, ...] = ()
     colors: tuple[tuple[int, int, int], ...] = ()
+    read_as: str = ""
 
     @property
     def semantic(self) -> bool:
@@ -155,7 +173,10 @@ class Dataset:
 
     @property
     def view(self) -> str:
-        """As what it was read: "objects", "classes" of all pixels, or "labels" of whole pictures."""
+        """As what it was read: "objects", "classes" of all pixels, "labels" of whole pictures, "pictures"
+        alone, "pairs" of them, or two "domains"."""
+        if self.read_as:
+            return self.read_as
         if any(record.label is not None for _, record in self.records()):
             return "labels"
         return "classes" if self.semantic else "objects"

@@ -233,6 +233,52 @@ KINDS: dict[str, Kind] = {
         "an object has a box and no outline or mask; its pixels would be learnt as background",
         "draw it, or train a detector (see/mask_rcnn) on the boxes",
     ),
+    # Pairs and domains
+    "pair-alone": Kind(
+        REFUSE,
+        "the picture has no partner of its name in the other folder; it is left out",
+        "add the other picture of the pair, or take this one out",
+    ),
+    "pair-size": Kind(
+        REFUSE,
+        "the two pictures of the pair differ in size; nothing in one lies where it lies in the other",
+        "make both of one size",
+    ),
+    "pair-odd": Kind(
+        REFUSE,
+        "the picture's width is odd; it cannot be two pictures of one size side by side",
+        "give pictures with both halves side by side, or two folders A and B",
+    ),
+    "pair-narrow": Kind(
+        WARN,
+        "the picture is higher than wide, and each half of it twice as narrow; perhaps it is no pair",
+        "give pictures with both halves side by side, or two folders A and B",
+    ),
+    "pair-same": Kind(
+        WARN,
+        "condition and answer are the same, pixel for pixel; there is nothing to learn from the pair",
+        "take it out, or correct one of the two",
+    ),
+    "picture-grey": Kind(
+        WARN,
+        "the picture has no colour; what learns colours learns from it that there are none",
+        "take it out, if colours are to be learnt",
+    ),
+    "pictures-grey": Kind(
+        REFUSE,
+        "no picture to train on has any colour, and colour is what is to be learnt",
+        "give pictures in colour",
+    ),
+    "domain-empty": Kind(
+        REFUSE,
+        "one of the two domains has no picture to train on",
+        "put pictures into both folders",
+    ),
+    "picture-lone": Kind(
+        REFUSE,
+        "there is one picture alone to train on; a network learns it by heart and nothing else",
+        "give more pictures: some dozens at least",
+    ),
     # Classes
     "label-unknown": Kind(
         REFUSE,

@@ -1,0 +1,93 @@
+"""Finding two folders that stand beside each other: of pairs, or of two domains."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from ocellus.data.folders import pictures_under
+from ocellus.data.splits import WHOLE, split_of, without_split
+
+KNOWN = (
+    ("a", "b"),
+    ("input", "target"),
+    ("inputs", "targets"),
+    ("input", "output"),
+    ("inputs", "outputs"),
+    ("images", "targets"),
+    ("image", "target"),
+    ("source", "target"),
+    ("condition", "answer"),
+    ("conditions", "answers"),
+    ("before", "after"),
+)
+"""Names by which the first of the two is known; else it is the first by the alphabet."""
+LETTERED = re.compile(r"^(.*?)[-_. ]?([ab])$")
+
+
+class Places(NamedTuple):
+    """The two folders of a split."""
+
+    split: str
+    first: Path
+    second: Path
+
+
+def places_of(root: Path) -> list[Places]:
+    """The two folders of each split; empty where there are not exactly two beside each other.
+
+    Known are A and B (or two others); each with folders train, val and test in it; within folders train, val
+    and test; and trainA, trainB, testA, testB.
+    """
+    inside = folders_in(root)
+    lettered = of_letters(inside)
+    if lettered:
+        return lettered
+    splits = [(split_of(place.name), place) for place in inside if not without_split(place.name)]
+    named = [(split, place) for split, place in splits if split]
+    if named:
+        found = [(split, two_of(folders_in(place))) for split, place in named]
+        return [Places(split, *two) for split, two in found if two]
+    two = two_of(inside)
+    if two is None:
+        return []
+    parts = [{str(split_of(p.name)): p for p in folders_in(side) if split_name(p)} for side in two]
+    shared = [split for split in parts[0] if split in parts[1]]
+    if shared:
+        return [Places(split, parts[0][split], parts[1][split]) for split in shared]
+    return [Places(WHOLE, *two)]
+
+
+def of_letters(folders: list[Path]) -> list[Places]:
+    """trainA beside trainB, testA beside testB."""
+    known: dict[str, dict[str, Path]] = {}
+    for folder in folders:
+        parted = LETTERED.match(folder.name.lower())
+        if parted and split_of(parted[1]) and not without_split(parted[1]):
+            known.setdefault(str(split_of(parted[1])), {})[parted[2]] = folder
+    return [Places(split, two["a"], two["b"]) for split, two in known.items() if len(two) == 2]
+
+
+def two_of(folders: list[Path]) -> tuple[Path, Path] | None:
+    """The two of some folders, the first by its name first; None where it is not clear which they are."""
+    named = {folder.name.lower(): folder for folder in folders}
+    for first, second in KNOWN:
+        if first in named and second in named:
+            return named[first], named[second]
+    if len(folders) == 2 and not any(split_name(folder) for folder in folders):
+        return folders[0], folders[1]
+    return None
+
+
+def split_name(folder: Path) -> bool:
+    """Whether a folder is called after a split and nothing else."""
+    return bool(split_of(folder.name)) and not without_split(folder.name)
+
+
+def folders_in(place: Path) -> list[Path]:
+    """The folders in a folder that hold pictures, sorted; hidden ones are left out."""
+    inside = sorted(
+        entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
+    )
+    return [folder for folder in inside if pictures_under(folder)]
