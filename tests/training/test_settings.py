@@ -23,7 +23,7 @@ NAN, INF = float("nan"), float("inf")
         *(("ema", 1.0), ("ema", -0.1), ("weight_decay", -1.0), ("epochs", 0.0), ("epochs", NAN)),
         *(
             ("optimizer", "adam"),
-            ("schedule", "linear"),
+            ("schedule", "square"),
             ("precision", "16"),
             ("workers", -1),
             ("log_every", 0),
