@@ -15,7 +15,7 @@ from ocellus.training.devices import choose_device
 from ocellus.training.distributed import layout
 from ocellus.training.failures import understood
 from ocellus.training.loader import Drawn, make_loader
-from ocellus.training.plan import BEST, Plan, Save, State, Validate
+from ocellus.training.plan import BEST, Plan, Samples, Save, State, Validate
 from ocellus.training.progress import choose_show, say
 from ocellus.training.run import Run
 from ocellus.training.sampler import Keys, steps_of
@@ -56,6 +56,7 @@ def fit(
     resume: bool = False,
     lower_is_better: bool = False,
     keep_seconds: float = 300.0,
+    samples: Samples | None = None,
 ) -> FitResult:
     """Train a recipe until its steps are done, patience is at its end, or a signal comes.
 
@@ -79,6 +80,8 @@ def fit(
         resume: go on from the folder's checkpoint, from the start where there is none.
         lower_is_better: of the figure `monitor`.
         keep_seconds: time after which last.ckpt is written again, besides after each validation.
+        samples: sheets of what the network makes, written to the folder `samples` and for TensorBoard at each
+            validation, by the first process alone.
 
     Raises:
         OcellusError: settings that make no sense, a folder that cannot be written, a loss that is not finite.
@@ -104,6 +107,7 @@ def fit(
         monitor=monitor,
         lower_is_better=lower_is_better,
         keep_seconds=keep_seconds,
+        samples=samples,
     )
     state, saved = take_up(recipe, plan, resume=resume)
     if state.validated < plan.steps and not state.exhausted(settings.patience):

@@ -51,6 +51,13 @@ class Log:
         except OSError as error:
             raise self._failure(error) from error
 
+    def show(self, step: int, name: str, image: Tensor) -> None:
+        """A picture for TensorBoard, (3, H, W) in [0, 1]."""
+        try:
+            self._board.add_image(f"samples/{name}", image.detach().float().clamp(0, 1).cpu(), step)
+        except OSError as error:
+            raise self._failure(error) from error
+
     def sync(self) -> None:
         """See that all lines are on the disk, before a checkpoint says that their steps are done."""
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ocellus.errors import OcellusError
 from ocellus.training.distributed import Layout
@@ -21,6 +21,9 @@ Save = Callable[[nn.Module, Path, dict[str, float]], None]
 
 Validate = Callable[[nn.Module], dict[str, float]]
 """A network in eval mode -> its figures."""
+
+Samples = Callable[[nn.Module], dict[str, Tensor]]
+"""A network in eval mode -> sheets of what it makes, (3, H, W) float in [0, 1], by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,7 @@ class Plan:
         monitor: the figure that decides which weights are best.
         lower_is_better: of that figure.
         keep_seconds: time after which last.ckpt is written again, besides after each validation.
+        samples: sheets to write at each validation, or None.
     """
 
     settings: Fit
@@ -50,6 +54,7 @@ class Plan:
     monitor: str
     lower_is_better: bool
     keep_seconds: float
+    samples: Samples | None = None
 
     @property
     def pictures(self) -> int:

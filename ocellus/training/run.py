@@ -20,9 +20,10 @@ from ocellus.training.loader import Failure
 from ocellus.training.log import Log, Window
 from ocellus.training.plan import BEST, Plan, State
 from ocellus.training.progress import Show, figures
+from ocellus.training.samples import write_samples
 from ocellus.training.schedules import rate
 from ocellus.training.signals import Stop
-from ocellus.training.validation import judge, measure
+from ocellus.training.validation import aside, judge, measure
 
 
 class NotFinite(Exception):
@@ -245,6 +246,7 @@ class Run:
         if metrics is None:
             self.stop.reason = self.stop.reason or "a signal to the first process"
             return
+        self.agreement.first(lambda: self._show(network))
         better = state.step == plan.steps
         if plan.validate is not None:
             better = judge(state, metrics, monitor=plan.monitor, lower_is_better=plan.lower_is_better)
@@ -258,6 +260,17 @@ class Run:
         self.keep()
         self.begun += time.monotonic() - begun  # neither speed nor time left count it
         self.mark += time.monotonic() - begun
+
+    def _show(self, network: nn.Module) -> None:
+        """Sheets of what the network makes."""
+        plan, step = self.plan, self.state.step
+        if plan.samples is None:
+            return
+        sheets = aside(network, plan.samples, seed=plan.settings.seed, stop=self.stop) or {}
+        write_samples(sheets, plan.folder, step=step)
+        for name, sheet in sheets.items():
+            if self.log:
+                self.log.show(step, name, sheet)
 
     def _save(self, network: nn.Module, metrics: dict[str, float]) -> None:
         path = self.plan.folder / BEST

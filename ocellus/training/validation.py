@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -11,12 +13,24 @@ from ocellus.errors import OcellusError
 from ocellus.training.plan import State, Validate
 from ocellus.training.signals import Break, Stop
 
+Answer = TypeVar("Answer")
+
 
 def measure(network: nn.Module, validate: Validate, *, seed: int, stop: Stop) -> dict[str, float] | None:
-    """A network's figures, measured in eval mode and with random numbers of its own.
+    """A network's figures; see `aside`.
 
     Returns:
         The figures, or None where a signal ended the validation.
+    """
+    found = aside(network, validate, seed=seed, stop=stop)
+    return None if found is None else {name: float(value) for name, value in found.items()}
+
+
+def aside(network: nn.Module, work: Callable[[nn.Module], Answer], *, seed: int, stop: Stop) -> Answer | None:
+    """What is asked of a network in eval mode, without gradients and with random numbers of its own.
+
+    Returns:
+        The answer, or None where a signal ended the work.
     """
     modes = [(module, module.training) for module in network.modules()]
     devices = {p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"}
@@ -24,7 +38,7 @@ def measure(network: nn.Module, validate: Validate, *, seed: int, stop: Stop) ->
     try:
         with stop.breakable(), torch.random.fork_rng(devices=sorted(devices)), torch.no_grad():
             torch.manual_seed(seed)
-            return {name: float(value) for name, value in validate(network).items()}
+            return work(network)
     except Break:
         return None
     finally:
