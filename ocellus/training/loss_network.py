@@ -145,15 +145,14 @@ class LossNetwork:
 
 def layer_names(backbone: Any) -> tuple[str, ...]:
     """The names of a backbone's layers, in their order."""
+    stages: Any = getattr(backbone, "stages", ())
     if isinstance(backbone, VGG):
         places = [
-            f"{stage + 1}_{index + 1}"
-            for stage, convs in enumerate(backbone.stages)
-            for index in range(len(convs))
+            f"{stage + 1}_{index + 1}" for stage, convs in enumerate(stages) for index in range(len(convs))
         ]
         return tuple(f"{kind}{place}" for place in places for kind in ("conv", "relu"))
     if isinstance(backbone, SqueezeNet):
-        count = sum(len(stage) for stage in backbone.stages)
+        count = sum(len(stage) for stage in stages)
         return ("relu1", *(f"fire{index + 2}" for index in range(count)))
     return tuple(f"stage{index + 1}" for index in range(len(backbone.channels)))
 
