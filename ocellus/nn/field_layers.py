@@ -45,7 +45,7 @@ def _convolution(call: Call, result: Tensor) -> Reach:
             if isinstance(padding, str)
             else _pair(padding)[index]
         )
-        return taps.window(count, kernel=kernel[index], stride=stride[index], padding=own or 0,
+        return taps.window_taps(count, kernel=kernel[index], stride=stride[index], padding=own or 0,
                            dilation=dilation[index])  # fmt: skip
 
     return _by_window(call, result, make)
@@ -57,7 +57,7 @@ def _transposed_convolution(call: Call, result: Tensor) -> Reach:
     dilation = _pair(call.argument(7, "dilation", 1))
     return _by_window(
         call, result,
-        lambda index, length, count: taps.transposed(
+        lambda index, length, count: taps.transposed_taps(
             count, kernel=kernel[index], stride=stride[index], padding=padding[index],
             dilation=dilation[index],
         ),
@@ -72,7 +72,7 @@ def _pooling(call: Call, result: Tensor) -> Reach:
     dilation = _pair(call.argument(4, "dilation", 1)) if call.name.startswith("max") else (1, 1)
     return _by_window(
         call, result,
-        lambda index, length, count: taps.window(
+        lambda index, length, count: taps.window_taps(
             count, kernel=kernel[index], stride=stride[index], padding=padding[index],
             dilation=dilation[index],
         ),
@@ -80,7 +80,7 @@ def _pooling(call: Call, result: Tensor) -> Reach:
 
 
 def _adaptive_pooling(call: Call, result: Tensor) -> Reach:
-    return _by_window(call, result, lambda index, length, count: taps.adaptive(length, count))
+    return _by_window(call, result, lambda index, length, count: taps.adaptive_taps(length, count))
 
 
 def _resizing(call: Call, result: Tensor) -> Reach:
@@ -91,7 +91,7 @@ def _resizing(call: Call, result: Tensor) -> Reach:
     known = mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area")
 
     def make(index: int, length: int, count: int) -> Taps:
-        table = taps.resized(
+        table = taps.resize_taps(
             length, count, mode=mode, scale=factors[index], aligned=aligned, smoothed=smoothed
         )
         assert table is not None
@@ -106,7 +106,9 @@ def _shuffled(call: Call, result: Tensor) -> Reach:
     if call.name == "pixel_shuffle":
         return _by_window(call, result, lambda index, length, count: (np.arange(count) // factor)[:, None])
     return _by_window(
-        call, result, lambda index, length, count: taps.window(count, kernel=factor, stride=factor, padding=0)
+        call,
+        result,
+        lambda index, length, count: taps.window_taps(count, kernel=factor, stride=factor, padding=0),
     )
 
 
@@ -117,7 +119,7 @@ def _padding(call: Call, result: Tensor) -> Reach:
     if any(amounts[4:]) and len(amounts) > 4:
         amounts = amounts[:4]  # of channels: places stay where they are
     sides = ((amounts[2], amounts[3]), (amounts[0], amounts[1]))
-    return _by_window(call, result, lambda index, length, count: taps.padded(length, *sides[index], mode))
+    return _by_window(call, result, lambda index, length, count: taps.pad_taps(length, *sides[index], mode))
 
 
 LAYERS: dict[str, Rule] = {

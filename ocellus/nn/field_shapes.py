@@ -111,7 +111,7 @@ def _indexed(call: Call, result: Tensor) -> Reach:
 
 
 def pieces(call: Call, result: Tensor, offset: int) -> tuple[Reach, int]:
-    """One piece of a split, and where the next begins."""
+    """The reach of one piece (...) of a split, and where the next begins."""
     shape, reach = call.inputs[0]
     dim = call.argument(1 if call.name == "unbind" else 2, "dim", 0) % len(shape)
     if call.name == "unbind":

@@ -50,19 +50,19 @@ def union(axes: list[Axis]) -> Axis:
     return Axis(axes[0].dim, first, last)
 
 
-def window(count: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Taps:
+def window_taps(count: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Taps:
     """A convolution's or a pooling's table, of `count` output places: i s - p + k d."""
     places = np.arange(count)[:, None] * stride - padding
     return np.asarray(places + np.arange(kernel)[None] * dilation, dtype=np.int64)
 
 
-def transposed(count: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Taps:
+def transposed_taps(count: int, *, kernel: int, stride: int, padding: int, dilation: int = 1) -> Taps:
     """A transposed convolution's table: those i with i s - p + k d equal to the place."""
     reach = np.arange(count)[:, None] + padding - np.arange(kernel)[None] * dilation
     return np.where(reach % stride == 0, reach // stride, -1).astype(np.int64)
 
 
-def adaptive(length: int, count: int) -> Taps:
+def adaptive_taps(length: int, count: int) -> Taps:
     """An adaptive pooling's table, from floor(i n / m) to ceil((i + 1) n / m)."""
     first = np.arange(count) * length // count
     last = -(-(np.arange(count) + 1) * length // count)
@@ -71,7 +71,7 @@ def adaptive(length: int, count: int) -> Taps:
     return np.where(places < last[:, None], places, -1).astype(np.int64)
 
 
-def resized(
+def resize_taps(
     length: int, count: int, *, mode: str, scale: float | None, aligned: bool, smoothed: bool
 ) -> Taps | None:
     """The table of `F.interpolate`; None for a mode that is not known.
@@ -87,7 +87,7 @@ def resized(
     ratio = 1 / scale if scale else length / count
     places = np.arange(count)
     if mode == "area":
-        return adaptive(length, count)
+        return adaptive_taps(length, count)
     if mode in ("nearest", "nearest-exact"):
         at = np.floor((places + (0.5 if mode == "nearest-exact" else 0.0)) * ratio)
         return np.asarray(np.minimum(at, length - 1)[:, None], dtype=np.int64)
@@ -106,7 +106,7 @@ def resized(
     return np.where(counted, around.clip(0, length - 1), -1).astype(np.int64)
 
 
-def padded(length: int, before: int, after: int, mode: str) -> Taps:
+def pad_taps(length: int, before: int, after: int, mode: str) -> Taps:
     """A padding's table; a negative padding cuts off."""
     inner = np.arange(max(0, -before), length - max(0, -after))
     kinds = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}

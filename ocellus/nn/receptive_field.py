@@ -127,14 +127,16 @@ def gradient_box(
         pixels = subject.images.detach().requires_grad_()
         run(network, subject._replace(images=pixels))
         maps = next(tensor for tensor in record.activations[layer][-1] if is_spatial(tensor))
-        found: tuple[Tensor | None, ...]
-        found = torch.autograd.grad(maps[0, channel, row, column], (pixels,), allow_unused=True)
-    gradient = found[0]
+        gradient = _gradient(maps[0, channel, row, column], pixels)
     if gradient is None or not gradient.any():
         return (0, 0, 0, 0)
     strength = gradient[0].double().abs().sum(dim=0)  # (h, w)
     (y1, y2), (x1, x2) = (_held(strength.sum(dim=1), share), _held(strength.sum(dim=0), share))
     return x1, y1, x2, y2
+
+
+def _gradient(value: Tensor, pixels: Tensor) -> Tensor | None:
+    return torch.autograd.grad(value, (pixels,), allow_unused=True)[0]
 
 
 def _held(amounts: Tensor, share: float) -> tuple[int, int]:
