@@ -12,17 +12,19 @@ from ocellus.data import side_by_side
 from ocellus.data.dataset import Dataset
 from ocellus.labels import LabelMap
 
+NAMES = ("left", "right")
 matches = side_by_side.matches
 
 
 def read(path: Path) -> Dataset:
     """The halves; `label` is 0 for a left half and 1 for a right one."""
     pairs = side_by_side.read(path)
-    splits = {
-        split: tuple(
-            replace(record, label=number % 2, source=("left", "right")[number % 2])
-            for number, record in enumerate(sorted(records, key=lambda one: one.name))
+    splits = {}
+    for split, records in pairs.splits.items():
+        ordered = sorted(records, key=lambda one: one.name)
+        splits[split] = tuple(
+            replace(record, label=label, source=NAMES[label])
+            for label in (0, 1)
+            for record in ordered[label::2]
         )
-        for split, records in pairs.splits.items()
-    }
-    return replace(pairs, format="domain_pairs", labels=LabelMap(("left", "right")), splits=splits)
+    return replace(pairs, format="domain_pairs", labels=LabelMap(NAMES), splits=splits)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import os
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ocellus.data.channels import as_floats, beyond_pillow, stack_of
@@ -157,8 +159,16 @@ def to_picture(image: Picture | Image.Image | NDArray[Any] | Tensor | str | os.P
         raise OcellusError(str(error), exit_code=2) from error
 
 
-def write_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
+def write_picture(
+    picture: Picture, path: str | os.PathLike[str], *, text: Mapping[str, str] | None = None
+) -> None:
     """Writes a picture; the format follows the file's ending, JPEG at quality 95.
+
+    Args:
+        picture: its 8-bit RGB pixels are written.
+        path: of the file; its folder is made.
+        text: lines by keyword that a PNG keeps with the picture ("Source": "Made by ..."); other formats
+            drop them.
 
     Raises:
         OcellusError: the ending is not a picture's (exit code 2), or the file cannot be written.
@@ -171,9 +181,20 @@ def write_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
     image = Image.fromarray(picture.pixels.permute(1, 2, 0).cpu().numpy())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        image.save(file, quality=95)
+        if file.suffix.lower() == ".png":
+            image.save(file, pnginfo=chunks(text or {}))
+        else:
+            image.save(file, quality=95)
     except OSError as error:
         message = (
             f"cannot write {file}: {error.strerror or error}; check the folder's rights and the free space"
         )
         raise OcellusError(message) from error
+
+
+def chunks(text: Mapping[str, str]) -> PngInfo:
+    """Lines by keyword as a PNG's chunks of text."""
+    info = PngInfo()
+    for keyword, line in text.items():
+        info.add_itxt(keyword, line)
+    return info

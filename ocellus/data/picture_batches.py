@@ -77,6 +77,7 @@ def collate_domains(items: Sequence[DomainItem]) -> DomainBatch:
 
 
 def names_of(items: Sequence[PictureItem | PairItem | DomainItem]) -> tuple[str, ...]:
+    """Their names."""
     return tuple(item.name for item in items)
 
 

@@ -350,7 +350,11 @@ def as_float(image: Tensor) -> Tensor:
 
 
 def require_possible(looks: Looks) -> None:
-    """Raises OcellusError for settings that no picture can be varied by. Exit code 2."""
+    """See that pictures can be varied as the settings say.
+
+    Raises:
+        OcellusError: they cannot. Exit code 2.
+    """
     wrong = [
         (name, getattr(looks, name), "between 0 and 1")
         for name in ("flip", "turn")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ocellus.data.check.report import viewed
 from ocellus.data.dataset import Dataset, Record
 from ocellus.data.splits import WHOLE
 from ocellus.errors import OcellusError
@@ -65,22 +66,30 @@ def evaluate(
     """
     check_score(score)
     ready = model if isinstance(model, Model) else load(model)
-    dataset = dataset_for(data, ready.header.system)
+    config = getattr(ready.network, "config", None)
+    dataset = dataset_for(data, ready.header.system, config=config)
     records = chosen(dataset, split, limit=limit)
     folder = claimed(Path(out)) if out is not None else None
     kind = kind_of(ready.header.system)
-    measure = kind.measure().Measure(
-        ready, dataset, records, score=score, boundaries=boundaries, cells=cells, say=say
-    )
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
-        say(f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them")
+        look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
+        say(f"{lost} things in {dataset.root} are left out: {look} lists them")
     start = time.perf_counter()
-    for number, record in enumerate(records):
-        measure.add(record)
-        if number % 25 == 24:
-            say(f"{number + 1} of {len(records)} pictures, {time.perf_counter() - start:.0f} s")
+    if kind.generates:
+        found = kind.measure().measured(
+            ready, dataset, records, split=split, boundaries=boundaries, cells=cells, say=say
+        )
+    else:
+        measure = kind.measure().Measure(
+            ready, dataset, records, score=score, boundaries=boundaries, cells=cells, say=say
+        )
+        for number, record in enumerate(records):
+            measure.add(record)
+            if number % 25 == 24:
+                say(f"{number + 1} of {len(records)} pictures, {time.perf_counter() - start:.0f} s")
+        found = measure.evaluation()
     evaluation = replace(
-        measure.evaluation(),
+        found,
         data=dataset.root.resolve().name,
         split=split,
         pictures=len(records),
@@ -107,7 +116,7 @@ def chosen(dataset: Dataset, split: str, *, limit: int) -> tuple[Record, ...]:
         raise OcellusError(f"{dataset.root} has no pictures to evaluate on as {split!r}; it has {there}")
     if not limit or limit >= len(records):
         return records
-    if dataset.view == "labels":  # they come class by class; some of each are wanted
+    if dataset.view in ("labels", "domains"):  # they come class by class; some of each are wanted
         return tuple(records[index * len(records) // limit] for index in range(limit))
     return records[:limit]
 

@@ -6,16 +6,16 @@ here, with the same functions in each, imported when they are needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from ocellus import catalog
 from ocellus.data.dataset import Dataset
-from ocellus.data.read import read
+from ocellus.data.read import View, read
 from ocellus.errors import OcellusError
 
 
@@ -30,13 +30,18 @@ class Kind:
         showing: the module that puts it into lines, JSON and drawings.
     """
 
-    view: Literal["objects", "classes", "labels"]
+    view: View
     wants: str
     measuring: str
     showing: str
 
+    @property
+    def generates(self) -> bool:
+        """Whether the answer is a picture that was made."""
+        return self.measuring == "evaluate_pictures"
+
     def measure(self) -> ModuleType:
-        """With `Measure(model, dataset, records, ...)`."""
+        """With `Measure(model, dataset, records, ...)`; of pictures that are made with `measured`."""
         return import_module(f"ocellus.jobs.{self.measuring}")
 
     def show(self) -> ModuleType:
@@ -44,13 +49,24 @@ class Kind:
         return import_module(f"ocellus.jobs.{self.showing}")
 
 
+WANTS: dict[str, str] = {
+    "pictures": "pictures",
+    "pairs": "pairs of pictures",
+    "domains": "pictures of two domains",
+    "labels": "a class for every picture",
+}
+"""What a view of data holds, in words."""
+
 KINDS = {
     "Instances": Kind(view="objects", wants="objects", measuring="evaluate_objects", showing="found_objects"),
     "Segmentation": Kind(
         view="classes", wants="a class for every pixel", measuring="evaluate_pixels", showing="found_pixels"
     ),
     "Classification": Kind(
-        view="labels", wants="a class for every picture", measuring="evaluate_labels", showing="found_labels"
+        view="labels", wants=WANTS["labels"], measuring="evaluate_labels", showing="found_labels"
+    ),
+    "Picture": Kind(
+        view="pictures", wants=WANTS["pictures"], measuring="evaluate_pictures", showing="found_pictures"
     ),
 }
 """By the name of the value's type."""
@@ -68,7 +84,20 @@ def kind_of(system: str) -> Kind:
         raise OcellusError(
             f"{system} answers with {card.value}; this command knows {' and '.join(KINDS)}", exit_code=2
         )
-    return KINDS[card.value]
+    kind = KINDS[card.value]
+    if not kind.generates:
+        return kind
+    view: Any = card.data or kind.view
+    return replace(kind, view=view, wants=WANTS[view])
+
+
+def view_for(system: str, config: Any) -> View:
+    """How a data set is read for a network of a system.
+
+    A system may learn from pairs, or make its pairs of pictures alone: its module's `view(config)` says so.
+    """
+    module = catalog.system(system)
+    return module.view(config) if hasattr(module, "view") else kind_of(system).view
 
 
 def kind_of_value(value: Any) -> Kind:
@@ -76,18 +105,27 @@ def kind_of_value(value: Any) -> Kind:
     return KINDS[type(value).__name__]
 
 
-def dataset_for(data: Dataset | str | Path, system: str, *, val_fraction: float = 0.2) -> Dataset:
+def dataset_for(
+    data: Dataset | str | Path, system: str, *, val_fraction: float = 0.2, config: Any = None
+) -> Dataset:
     """A data set as a system needs it, read where it is named only.
+
+    Args:
+        data: a data set, or what `ocellus.read` takes.
+        system: that is to learn from it or to be measured on it.
+        val_fraction: as of `ocellus.read`.
+        config: the network's, for systems that can do with several views; None: the system's usual view.
 
     Raises:
         OcellusError: it cannot be read, or was read as another kind needs it.
     """
-    kind = kind_of(system)
+    view = kind_of(system).view if config is None else view_for(system, config)
     if not isinstance(data, Dataset):
-        return read(data, val_fraction=val_fraction, view=kind.view)
-    if data.view != kind.view and len(data):
+        return read(data, val_fraction=val_fraction, view=view)
+    if data.view != view and len(data):
+        wants = WANTS[view] if kind_of(system).generates else kind_of(system).wants
         raise OcellusError(
-            f"{system} learns {kind.wants}, and {data.root} was read otherwise: give "
-            f'ocellus.read(path, view="{kind.view}")'
+            f"{system} learns {wants}, and {data.root} was read otherwise: give "
+            f'ocellus.read(path, view="{view}")'
         )
     return data

@@ -37,22 +37,31 @@ class Model:
     device: str = "cpu"
     precision: str = "32"
 
-    def __call__(self, picture: Picture | str | Path | Any, *, probabilities: bool = False) -> Any:
-        """What the system says of one picture: a file's path, a Picture, a PIL image or an array.
+    def __call__(
+        self, picture: Picture | str | Path | Any, *, probabilities: bool = False, options: Any = None
+    ) -> Any:
+        """What the system says or makes of one picture: a file's path, a Picture, a PIL image or an array.
 
         Args:
-            picture: in which to look.
+            picture: in which to look; of a system that draws classes, the name of one.
             probabilities: of a system that gives every pixel a class: keep those of all classes.
+            options: of a system that makes pictures: its `Run`; None: as it stands there.
 
         Returns:
             The value that the system's card names, in pixels of the picture as given: Instances for a
             detector, Segmentation for a segmenter, Classification for a classifier. It keeps the picture, to
-            show itself in a notebook.
+            show itself in a notebook. A system that makes pictures answers with a Picture, one that draws
+            classes with several.
 
         Raises:
             OcellusError: the file is missing, is not a picture, or has other channels than the network takes;
                 or probabilities are asked of a system that has none, with exit code 2.
         """
+        card = catalog.card(self.header.system)
+        if card.verb == "generate":
+            return self.generate(picture, probabilities=probabilities, options=options)
+        if options is not None:
+            raise OcellusError(f"{card.name} has no options: leave them out", exit_code=2)
         if isinstance(picture, (str, Path)):
             picture = read_picture(picture, channels=self.channels)
         elif not isinstance(picture, Picture):
@@ -62,7 +71,7 @@ class Model:
             "names": self.header.labels,
             "edges": skeleton.edges if skeleton else (),
         }
-        if catalog.card(self.header.system).value == "Segmentation":
+        if card.value == "Segmentation":
             facts |= {"colors": self.header.colors, "probabilities": probabilities}
         elif probabilities:
             raise OcellusError(
@@ -74,6 +83,38 @@ class Model:
         kept = isinstance(value, (Classification, Instances, Segmentation))
         return replace(value, picture=picture) if kept else value
 
+    def generate(self, given: Any, *, probabilities: bool, options: Any) -> Any:
+        """What a system that makes pictures makes of a picture or the name of a class; see `__call__`."""
+        if probabilities:
+            raise OcellusError(f"{self.header.system} makes pictures: leave probabilities out", exit_code=2)
+        system = catalog.system(self.header.system)
+        facts: dict[str, Any] = {"names": self.header.labels}
+        if hasattr(system, "Run"):
+            facts["options"] = options if options is not None else system.Run()
+        elif options is not None:
+            raise OcellusError(f"{self.header.system} has no options: leave them out", exit_code=2)
+        if self.takes == "picture":
+            if isinstance(given, (str, Path)):
+                given = read_picture(given, channels=self.channels)
+            given = to_picture(given)
+        with torch.inference_mode(), self.autocast():
+            made = system.generate(self.network, given, **facts)
+        if isinstance(made, Picture) and isinstance(given, Picture):
+            return replace(made, path=given.path)
+        return made
+
+    def about(self) -> dict[str, str]:
+        """What a file that this model made says of itself: which model, under which licence."""
+        header = self.header
+        made = f"Made by {header.system} of Ocellus {header.version} with {Path(self.source).name}"
+        licence = f"; licence of the weights: {header.licence}" if header.licence != "not stated" else ""
+        return {"Software": f"Ocellus {header.version}", "Source": f"{made}{licence}", "Synthetic": "yes"}
+
+    @property
+    def takes(self) -> str:
+        """What it is given: a "picture", or the name of a "class"."""
+        return catalog.card(self.header.system).takes
+
     @property
     def channels(self) -> int:
         """Channels of the pictures that the network takes."""
@@ -83,7 +124,8 @@ class Model:
         """One line on what answers here: the file, what it knows, what to know of it, its licence; of a file
         that is shipped, what else is shipped of its system."""
         header = self.header
-        knows = f"{self.source}: {header.system}, knows {', '.join(header.labels[:12])}."
+        labels = f", knows {', '.join(header.labels[:12])}" if header.labels else ""
+        knows = f"{self.source}: {header.system}{labels}."
         free = header.licence == "Apache-2.0"
         licence = "" if free else f"Licence of the weights: {header.licence.rstrip('.')}."
         also = "; ".join(one.line() for one in others(Path(self.source)))
@@ -98,6 +140,16 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.header.system}, {', '.join(self.header.labels)}, {self.source!r})"
+
+
+def takes_class(name: str | Path | Model) -> bool:
+    """Whether a model is given names of classes; what is wrong with its own is said when it is loaded."""
+    if isinstance(name, Model):
+        return name.takes == "class"
+    try:
+        return catalog.card(weights.read_header(find(name)).system).takes == "class"
+    except OcellusError:
+        return False
 
 
 def check_score(score: float) -> None:

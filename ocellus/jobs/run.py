@@ -18,7 +18,7 @@ from ocellus.data.video import VideoWriter
 from ocellus.errors import OcellusError
 from ocellus.jobs.huge import Huge, is_huge, look
 from ocellus.jobs.kinds import Kind, kind_of
-from ocellus.jobs.model import Model, check_score, load
+from ocellus.jobs.model import Model, check_score, load, takes_class
 from ocellus.values import Classification, Instances, Picture, Segmentation
 
 DOES = {"objects": "finds objects", "labels": "says what a picture shows as a whole"}
@@ -36,13 +36,13 @@ class Found:
         text: what was found, in a few words.
         facts: what was found, for JSON.
         seconds: reading, network and decoding, without drawing.
-        drawing: the file it was drawn into, or "".
+        drawing: the file it was drawn or written into, or "".
         labels: the file of the label map, or "".
         uncertainty: the file of the map of what the network is unsure of, or "".
     """
 
     picture: str
-    value: Instances | Segmentation | Classification
+    value: Instances | Segmentation | Classification | Picture
     size: tuple[int, int]
     text: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -64,6 +64,8 @@ class Found:
         return f"{self.picture}: {self.text} ({self.seconds:.2f} s)"
 
     def _repr_html_(self) -> str:
+        if isinstance(self.value, Picture):
+            return self.value._repr_html_()
         path = Path(self.picture)
         whole = isinstance(self.value, Classification) or self.size == self.value.size
         there = whole and is_picture(path) and path.is_file()
@@ -78,17 +80,21 @@ def run(
     score: float = 0.5,
     maps: bool = False,
     uncertainty: bool = False,
+    options: Any = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Found]:
-    """What a model finds, picture by picture, as they are read.
+    """What a model finds or makes, picture by picture, as they are read.
 
     Args:
         model: a Model, or what `ocellus.load` takes.
-        source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several.
-        out: folder for drawings and found.jsonl; None: nothing is written.
+        source: a picture, folder, pattern, video, camera number, "-" for a list on stdin; or several. Of a
+            system that draws classes: their names, or "all".
+        out: folder for drawings and found.jsonl; None: nothing is written. What a system makes is written as
+            it is, to PNGs with the names of the pictures it was made from, or to a video.
         score: detections below it are left out.
         maps: of a class for every pixel, write label maps too: PNGs whose values are the labels.
         uncertainty: write maps of what the network is unsure of too, 1 - confidence.
+        options: of a system that makes pictures: its `Run`; None: as it stands there.
         say: is told of pictures that cannot be read, which are passed over.
 
     Returns:
@@ -101,6 +107,10 @@ def run(
     """
     check_score(score)
     sources = [str(source)] if isinstance(source, (str, Path)) else [str(entry) for entry in source]
+    if takes_class(model):
+        ready = model if isinstance(model, Model) else load(model)
+        refuse_maps(ready, maps or uncertainty)
+        return draw_classes(ready, sources, out=None if out is None else Path(out), options=options)
     broken = Broken(say)
 
     def read(path: Path) -> Picture | Huge:
@@ -112,13 +122,26 @@ def run(
     sink = Sink(Path(out), sources, maps=maps, uncertainty=uncertainty) if out is not None else None
     ready = model if isinstance(model, Model) else load(model)
     kind = kind_of(ready.header.system)
-    if (maps or uncertainty) and kind.view != "classes":
+    refuse_maps(ready, maps or uncertainty)
+    if sink and kind.generates:
+        sink.ending, sink.text = ".png", ready.about()
+    return answers(ready, stream, sink=sink, score=score, broken=broken, options=options)
+
+
+def refuse_maps(ready: Model, asked: bool) -> None:
+    """See that maps are asked only of what gives every pixel a class.
+
+    Raises:
+        OcellusError: they are asked of something else. Exit code 2.
+    """
+    kind = kind_of(ready.header.system)
+    if asked and (kind.generates or kind.view != "classes"):
+        does = "makes pictures" if kind.generates else DOES[kind.view]
         raise OcellusError(
-            f"{ready.header.system} {DOES[kind.view]}, it does not give every pixel a class: leave out "
-            "--maps and --uncertainty",
+            f"{ready.header.system} {does}, it does not give every pixel a class: leave out --maps and "
+            "--uncertainty",
             exit_code=2,
         )
-    return answers(ready, stream, sink=sink, score=score, broken=broken)
 
 
 def answers(
@@ -128,6 +151,7 @@ def answers(
     sink: Sink | None,
     score: float,
     broken: Broken,
+    options: Any = None,
 ) -> Iterator[Found]:
     """What `run` returns.
 
@@ -145,7 +169,7 @@ def answers(
                 if isinstance(picture, Huge):
                     yield of_huge(ready, picture, sink=sink, kind=kind)
                 else:
-                    value = kind.show().kept(ready(picture), score=score)
+                    value = kind.show().kept(ready(picture, options=options), score=score)
                     found = said(kind, value, picture, seconds=time.perf_counter() - start)
                     yield sink.write(picture, found, kind=kind) if sink else found
                 seen = True
@@ -184,6 +208,15 @@ def of_huge(ready: Model, picture: Huge, *, sink: Sink | None, kind: Kind) -> Fo
         labels=str(labels or ""),
     )
     return sink.write(seen.picture, found, kind=kind) if sink else found
+
+
+def draw_classes(ready: Model, names: Sequence[str], *, out: Path | None, options: Any) -> Iterator[Found]:
+    """What a system that draws classes makes of their names: of each a sheet, and single PNGs beside it."""
+    from ocellus.jobs.drawn_classes import chosen, drawn
+
+    wanted = chosen(ready, names)
+    sink = Sink(out, ()) if out is not None else None
+    return drawn(ready, wanted, sink=sink, options=options)
 
 
 class Broken:
@@ -244,6 +277,7 @@ class Sink:
         self.source = ""
         self.list: Any = None
         self.names: set[str] = set()
+        self.ending, self.text = ".jpg", dict[str, str]()
 
     def __enter__(self) -> Sink:
         try:
@@ -276,8 +310,8 @@ class Sink:
             stem = f"{Path(name).stem}-{int(frame):06d}"
         else:
             own = f"{inner[0].stem}-{inner[1]}" if inner is not None else Path(found.picture).stem
-            path = self.folder / self.free_name(own)
-            write_picture(drawn, path)
+            path = self.folder / self.free_name(own, ending=self.ending)
+            write_picture(drawn, path, text=self.text)
             stem = path.stem
         named = self.with_maps(replace(found, drawing=str(path)), stem, kind=kind)
         try:

@@ -55,7 +55,8 @@ class Shipped:
     def line(self) -> str:
         """ "see/unet:lungs knows background, left_lung, ..."."""
         more = f" and {len(self.labels) - MOST} more" if len(self.labels) > MOST else ""
-        return f"{self.name} knows {', '.join(self.labels[:MOST])}{more}"
+        knows = f" knows {', '.join(self.labels[:MOST])}{more}" if self.labels else ""
+        return f"{self.name}{knows}"
 
 
 def shipped(system: str = "") -> tuple[Shipped, ...]:

@@ -114,7 +114,7 @@ def train_settings(
     if start:
         see_system(start, settings.system)
     source = data if str(data) else settings.data
-    dataset = dataset_for(source, settings.system, val_fraction=settings.val_fraction)
+    dataset = dataset_for(source, settings.system, val_fraction=settings.val_fraction, config=settings.config)
     if is_first():  # the others of a distributed run find the first one's run.toml there
         claim(folder, resume=resume)
     refuse_faults(dataset, say=say if is_first() else lambda _: None)
@@ -141,6 +141,8 @@ def train_settings(
             collate=recipe.collate,
             validate=recipe.validator(dataset, "val"),
             monitor=recipe.monitor,
+            lower_is_better=getattr(recipe, "lower_is_better", False),
+            samples=getattr(recipe, "samples", None),
             folder=folder,
             settings=settings.fit,
             save=lambda network, path, metrics: _save(network, path, replace(facts, metrics=_known(metrics))),
@@ -148,6 +150,7 @@ def train_settings(
         )
     best = folder / "best.safetensors"
     if is_first():
+        save_companions(recipe, folder, facts)
         write_report(folder)
         if pictures and dataset.splits.get("val") and best.is_file():
             model = load(best, device=settings.fit.device, precision=settings.fit.precision)
@@ -264,6 +267,20 @@ def differences(kind: type, network: Any, header: Header) -> str:
         ", ".join(f"{name} is {a}, not {b}" for name, a, b in pairs if a != b)
         or "its tensors differ in shape"
     )
+
+
+def save_companions(recipe: Any, folder: Path, header: Header) -> list[Path]:
+    """Write what a network was trained against, each to a file of its own: discriminator.safetensors.
+
+    Args:
+        recipe: at the end of its training; its `companions()` are the networks by name, where it has some.
+        folder: of the run.
+        header: of the network; each file says which part of the system it holds.
+    """
+    companions: dict[str, nn.Module] = getattr(recipe, "companions", dict)()
+    for name, network in companions.items():
+        weights.save(folder / f"{name}.safetensors", network, replace(header, part=name))
+    return [folder / f"{name}.safetensors" for name in companions]
 
 
 def _save(network: nn.Module, path: Path, header: Header) -> None:

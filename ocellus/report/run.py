@@ -9,13 +9,16 @@ from typing import Any
 
 from ocellus import catalog
 from ocellus.errors import OcellusError
-from ocellus.report import curves, measures, page, tables
+from ocellus.report import curves, measures, page, samples, tables
 from ocellus.report import evaluation as evaluations
 from ocellus.report.evaluation import Evaluation, Example, Photograph
 from ocellus.report.folder import Run, read_run
 
 MOST_CLASSES = 60
 """Class names shown as chips; more are counted."""
+
+SHEET = "sheet"
+"""Why an example is shown that is a whole sheet of what a network makes."""
 
 GROUPS = (
     ("best", "Where it does best"),
@@ -59,6 +62,12 @@ def system_of(run: Run) -> catalog.Card | None:
         return None
 
 
+def generates(run: Run) -> bool:
+    """Whether the system makes pictures: it takes nothing for anything then."""
+    card = system_of(run)
+    return card is not None and card.value == "Picture"
+
+
 def headline(run: Run) -> str:
     """ "Mask R-CNN on nuclei", as far as it is known."""
     card = system_of(run)
@@ -82,7 +91,10 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         metrics, labels, colors=colors, reasons=found.reasons if found else None
     )
     chart, remark = curves.precision_chart(found.curves if found else ())
+    strips = samples.strips(run.folder)
+    sheets = [example for example in examples if example.why == SHEET]
     shown = [photograph.picture for photograph in photographs]
+    shown += [frame.picture for strip in strips for frame in strip.frames]
     shown += [
         part
         for example in examples
@@ -113,6 +125,9 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "confusion_rows": _confusion_rows(found, colors),
         "confused_pairs": tables.confused_pairs(found.confusion) if found and found.confusion else [],
         "groups": _groups(examples),
+        "sheets": sheets,
+        "strips": strips,
+        "generates": generates(run),
         "of_pixels": bool(found and found.confusion and found.confusion.of_pixels),
         "of_pictures": bool(found and found.confusion and found.confusion.unit == "pictures"),
         "settings": {
