@@ -28,10 +28,11 @@ class Arguments:
     """Decode every picture and examine every annotation. Exit code 1: training would refuse the data set."""
 
     data: tyro.conf.Positional[Path]
-    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, masks, pictures, classes)."""
-    view: Literal["objects", "classes", "labels"] = "objects"
-    """objects that are marked; classes of all pixels: label maps, or objects painted as such; or labels of
-    whole pictures: a folder for each class, a table, or drawings."""
+    """The data set: a folder or an annotation file (COCO, VOC, YOLO, LabelMe, masks, classes, pictures)."""
+    view: Literal["objects", "classes", "labels", "pictures", "pairs", "domains"] = "objects"
+    """objects that are marked; classes of all pixels: label maps, or objects painted as such; labels of whole
+    pictures: a folder for each class, a table, or drawings; pictures alone; pairs of pictures: side by side,
+    or in two folders; or domains: two folders of pictures that are not paired."""
     json: bool = False
     """Print everything as JSON: all findings, not only the first of each kind."""
     workers: int = 0
@@ -76,6 +77,8 @@ def show(result: Check, console: Console) -> None:
     total = sum(result.pictures.values())
     splits = ", ".join(f"{split} {count}" for split, count in result.pictures.items())
     console.print(f"[bold]{result.root}[/]  {result.format}, {total} pictures ({splits})", highlight=False)
+    if result.about:
+        console.print(result.about, highlight=False, markup=False)
     if result.split_rule:
         console.print(f"splits: {result.split_rule}", highlight=False, markup=False)
     if result.picture_sizes:
@@ -113,7 +116,7 @@ def class_table(result: Check) -> Table:
     splits = list(result.objects)
     totals = {name: sum(result.objects[split][name] for split in splits) for name in result.names}
     names = sorted(result.names, key=lambda name: -totals[name])
-    counted = "pictures" if result.view == "labels" else "objects"
+    counted = "pictures" if result.view in ("labels", "domains") else "objects"
     table = Table("class", *splits, counted, box=None, pad_edge=False)
     for column in table.columns[1:-1]:
         column.justify = "right"

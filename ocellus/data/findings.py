@@ -265,14 +265,19 @@ KINDS: dict[str, Kind] = {
         "take it out, if colours are to be learnt",
     ),
     "pictures-grey": Kind(
-        REFUSE,
-        "no picture to train on has any colour, and colour is what is to be learnt",
-        "give pictures in colour",
+        WARN,
+        "no picture to train on has any colour; what learns colours cannot learn from them",
+        "give pictures in colour, if colours are to be learnt",
     ),
     "domain-empty": Kind(
         REFUSE,
         "one of the two domains has no picture to train on",
         "put pictures into both folders",
+    ),
+    "domain-unmeasured": Kind(
+        WARN,
+        "one of the two domains has no picture to validate on; nothing about it can be measured",
+        "move some of its pictures to the split val",
     ),
     "picture-lone": Kind(
         REFUSE,

@@ -60,7 +60,7 @@ def measured(
         raise OcellusError(f"{model.header.system} measures nothing on {split!r} of {dataset.root}")
     network = model.network
     devices = sorted({p.device.index or 0 for p in network.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=devices), torch.no_grad(), model.autocast():
+    with torch.random.fork_rng(devices=devices), torch.no_grad():
         torch.manual_seed(recipe.fit.seed)
         metrics = {name: float(value) for name, value in validate(network).items()}
         torch.manual_seed(recipe.fit.seed)
@@ -79,7 +79,7 @@ def recipe_of(model: Model, dataset: Dataset, *, say: Callable[[str], None]) -> 
             train, fit = held.train, held.fit
     else:
         say(f"{model.source} lies in no run's folder: measured with the settings that {system} begins with")
-    fit = replace(fit, device=model.device)
+    fit = replace(fit, device=model.device, precision=model.precision)
     labels = LabelMap(model.header.labels) if model.header.labels else dataset.labels
     recipe = catalog.system(system).Recipe(model.header.settings(), train, fit, labels, None)
     return recipe.to(model.device)

@@ -19,7 +19,7 @@ from ocellus.data.dataset import Dataset
 from ocellus.errors import OcellusError
 from ocellus.jobs import settings as run_settings
 from ocellus.jobs.evaluate import evaluate
-from ocellus.jobs.kinds import dataset_for
+from ocellus.jobs.kinds import dataset_for, kind_of
 from ocellus.jobs.model import find, load
 from ocellus.jobs.settings import Settings
 from ocellus.training.checkpoint import LAST, PREVIOUS, make_folder
@@ -117,7 +117,8 @@ def train_settings(
     dataset = dataset_for(source, settings.system, val_fraction=settings.val_fraction, config=settings.config)
     if is_first():  # the others of a distributed run find the first one's run.toml there
         claim(folder, resume=resume)
-    refuse_faults(dataset, say=say if is_first() else lambda _: None)
+    alone = ("classes-alone",) if kind_of(settings.system).generates else ()  # drawing one class is learnt
+    refuse_faults(dataset, say=say if is_first() else lambda _: None, but=alone)
     settings = replace(
         settings, config=module.adapt(settings.config, dataset, pretrained=bool(start or kept))
     )
@@ -206,13 +207,19 @@ def see_system(path: Path, system: str) -> None:
         raise OcellusError(f"{path} holds weights of {found}, not of {system}")
 
 
-def refuse_faults(dataset: Dataset, *, say: Callable[[str], None]) -> None:
+def refuse_faults(dataset: Dataset, *, say: Callable[[str], None], but: Sequence[str] = ()) -> None:
     """The data doctor's look at a data set, before it costs a training.
+
+    Args:
+        dataset: to train on.
+        say: is told how much looks odd.
+        but: kinds of findings that do not matter here.
 
     Raises:
         OcellusError: it found what would spoil the training.
     """
     found = check(dataset)
+    found = replace(found, findings=tuple(one for one in found.findings if one.kind not in but))
     look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
     warnings = sum(finding.severity == "warn" for finding in found.findings)
     if warnings:

@@ -18,6 +18,7 @@ from ocellus.data.check.classes import (
     check_splits,
 )
 from ocellus.data.check.files import Seen, check_file, check_twins, examine_all
+from ocellus.data.check.generation import VIEWS, check_generation, described
 from ocellus.data.check.maps import (
     MapTally,
     check_map_classes,
@@ -74,7 +75,9 @@ def check(
     objects = tally.objects(dataset.labels.names, tuple(dataset.splits))
     found += [*check_names(dataset), *check_ids(dataset, tally), *check_misread(dataset, tally)]
     maps = MapTally(len(dataset.labels))
-    if dataset.semantic:
+    if dataset.view in VIEWS:
+        found += check_generation(dataset, seen, workers=workers or cores())
+    elif dataset.semantic:
         maps = examine_maps(dataset, seen, workers=workers or cores(), each=each)
         found += [*maps.findings, *check_map_classes(dataset, maps), *check_map_splits(dataset, maps)]
     else:
@@ -86,6 +89,7 @@ def check(
         split_rule=dataset.split_rule,
         names=dataset.labels.names,
         view=dataset.view,
+        about=described(dataset, [record for _, record in records]),
         findings=ordered(found),
         pictures={split: len(pictures) for split, pictures in dataset.splits.items()},
         objects=objects,

@@ -32,7 +32,9 @@ class Check:
             made from, where they were made from objects.
         ignored: of label maps: ignored pixels of each split.
         values: of label maps: (value in the files, its class or "ignored" or "no class", pixels).
-        view: "objects", "classes" of all pixels, or "labels"; `objects` counts pictures of each class then.
+        view: "objects", "classes" of all pixels, "labels", "pictures", "pairs" or "domains"; of labels and
+            domains `objects` counts pictures of each.
+        about: one sentence on what is what, where the view does not tell: which half of a pair is given.
     """
 
     root: Path
@@ -50,6 +52,7 @@ class Check:
     ignored: dict[str, int] = field(default_factory=dict)
     values: tuple[tuple[str, str, int], ...] = ()
     view: str = "objects"
+    about: str = ""
 
     @property
     def refuses(self) -> bool:
@@ -95,6 +98,7 @@ class Check:
             "root": str(self.root),
             "format": self.format,
             "view": self.view,
+            "about": self.about,
             "split_rule": self.split_rule,
             "refuses": self.refuses,
             "names": list(self.names),
