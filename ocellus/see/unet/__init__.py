@@ -5,5 +5,5 @@ from ocellus.see.unet.config import FIT, PAPER, PREPROCESSING, PRESETS, TINY, Co
 
 __all__ = ["FIT", "PAPER", "PREPROCESSING", "PRESETS", "TINY", "Config", "Recipe", "Train", "adapt", "build"]
 __getattr__ = lazy(
-    __name__, build="model", predict="inference", restore="inference", Recipe="recipe", Restoration="recipe"
-)
+    __name__, build="model", begin_state="model", predict="inference", restore="inference", Recipe="recipe",
+    Restoration="recipe")  # fmt: skip

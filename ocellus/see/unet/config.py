@@ -25,6 +25,9 @@ class Config:
     """How often the resolution is halved."""
     width: int = 64
     """Channels at full resolution; each halving doubles them."""
+    encoder: str = "own"
+    """The contracting path: own, as published, or squeezenet1_0, which begins with a classifier's weights
+    (--start) where few pictures are to teach much. Then `depth` says nothing, and `width` is of stride 2."""
     variant: str = "standard"
     """standard, dual_frame (what the skip and the low resolution share is counted once) or tight_frame (Haar
     bands in place of pooling)."""
@@ -116,12 +119,30 @@ TINY = Config(depth=2, width=4, valid=False, norm="group", dropout=0.0, overlap=
 SMALL = Config(depth=4, width=22, valid=False, norm="batch", dropout=0.1)
 SMALL_FIT = Fit(epochs=60, batch_size=4, learning_rate=2e-3, weight_decay=0.01, ema=0.99, clip=5.0)
 
+PRETRAINED = Config(
+    encoder="squeezenet1_0",
+    width=32,
+    valid=False,
+    norm="batch",
+    dropout=0.1,
+    channel_order="BGR",
+    mean=(104 / 255, 117 / 255, 123 / 255),
+    std=(1 / 255,),
+)
+"""With the pictures that SqueezeNet's authors trained on."""
+PRETRAINED_TRAIN = Train(loss="cross_entropy+dice", scale_low=0.75, scale_high=1.5, crop=320, color=0.4)
+PRETRAINED_FIT = Fit(
+    epochs=40, batch_size=8, learning_rate=1e-3, layer_decay=0.8, weight_decay=0.05, ema=0.995, clip=5.0
+)
+
 PRESETS = {
     "small": (SMALL, Train(scale_low=0.7, scale_high=1.4, crop=256, color=0.3), SMALL_FIT),
+    "pretrained": (PRETRAINED, PRETRAINED_TRAIN, PRETRAINED_FIT),
     "paper": (PAPER, PUBLISHED, FIT),
     "tiny": (TINY, Train(), Fit(steps=20, batch_size=2, warmup_steps=5)),
 }
-"""What `ocellus train` can begin with: small (a CPU, from scratch), paper, tiny (for the machinery)."""
+"""What `ocellus train` can begin with: small (a CPU, from scratch), pretrained (with --start, a
+SqueezeNet of see/classifier), paper, tiny (for the machinery)."""
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:

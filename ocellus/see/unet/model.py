@@ -9,15 +9,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocellus.errors import require
+from ocellus.nn import encoded
 from ocellus.nn.dense import check_dense
 from ocellus.nn.framelets import Part, convolved, haar, pool, unpool
 from ocellus.nn.norm import NormedConv
+from ocellus.nn.squeezenet import SqueezeNet
 from ocellus.nn.views import VIEWS
 from ocellus.see.unet.config import Config
 from ocellus.values.segmentation import IGNORED
 
 VARIANTS = ("standard", "dual_frame", "tight_frame")
 NORMS = ("none", "batch", "group")
+ENCODERS = ("own", encoded.ENCODER)
 
 
 class Raw(NamedTuple):
@@ -159,10 +162,7 @@ class UNet(nn.Module):
 
     def normalize(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> what the first convolution takes, channels-last."""
-        if self.config.channel_order == "BGR":
-            images = images.flip(1)
-        images = (images - self.mean) / self.std
-        return images.contiguous(memory_format=torch.channels_last)
+        return prepared(self, images)
 
     def shrink(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """(B, C, H, W) -> (B, C, H / 2, W / 2) that goes down, and the bands (B, 3 C, ...) that do not."""
@@ -191,6 +191,68 @@ class UNet(nn.Module):
         return Part(0.5 * skip), Part(0.5 * low, first=0), Part(0.5 * central(high, low), first=1, bands=3)
 
 
+class EncodedUNet(nn.Module):
+    """A U-Net whose contracting path is a classifier's, so that it can begin with what that has learned.
+
+    Its finest features are at half the resolution, and so are its scores, which are enlarged.
+
+    Args:
+        config: the network's settings; `build` checks them.
+    """
+
+    mean: Tensor
+    std: Tensor
+    margin = 0
+    stride = encoded.STRIDE
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
+        self.backbone = SqueezeNet("1.0", channels=config.channels)
+        channels = encoded.level_channels(self.backbone)
+        widths = [config.width << level for level in range(len(channels) - 1)]  # at strides 2, 4 and 8
+        coarser = [*widths[1:], channels[-1]]
+        self.joins = nn.ModuleList(
+            encoded.Join(*sizes, norm=config.norm) for sizes in zip(coarser, channels, widths, strict=False)
+        )
+        self.dropout = nn.Dropout2d(config.dropout)
+        self.head = nn.Conv2d(widths[0], config.classes, 1)
+
+    def forward(self, images: Tensor) -> Raw:
+        """Logits (B, K, H, W) of (B, C, H, W) pictures in [0, 1], whatever their size."""
+        *finer, features = encoded.levels(self.backbone, self.normalize(images))
+        features = self.dropout(features)  # (B, C, H/16, W/16), sides rounded up
+        for join, fine in zip(reversed(self.joins), reversed(finer), strict=True):
+            features = join(features, fine)
+        logits = self.head(features)  # (B, K, H/2, W/2)
+        return Raw(F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False))
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(B, C, H, W) in [0, 1] -> what the first convolution takes, channels-last."""
+        return prepared(self, images)
+
+
+def prepared(network: UNet | EncodedUNet, images: Tensor) -> Tensor:
+    """(B, C, H, W) in [0, 1] -> what a network's first convolution takes, channels-last."""
+    if network.config.channel_order == "BGR":
+        images = images.flip(1)
+    images = (images - network.mean) / network.std
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def begin_state(network: UNet | EncodedUNet, other: nn.Module) -> dict[str, Tensor]:
+    """Weights of the same network, or of the classifier that its encoder is of, as its beginning.
+
+    Raises:
+        OcellusError: another classifier, or pictures prepared otherwise. Exit code 2.
+    """
+    if isinstance(other, (UNet, EncodedUNet)) or not isinstance(network, EncodedUNet):
+        return other.state_dict()
+    return encoded.encoder_state(network, other)
+
+
 def layer(inputs: int, outputs: int, config: Config) -> nn.Module:
     """A 3x3 convolution with its norm, or with a bias where there is none; `DoubleConv` runs it."""
     if config.norm == "none":
@@ -213,7 +275,7 @@ def fitting(length: int, config: Config) -> int:
     return max(-(-(length + 4) // stride) * stride - 4, 12 * stride - 4)
 
 
-def build(config: Config) -> UNet:
+def build(config: Config) -> UNet | EncodedUNet:
     """A network with fresh weights, laid out channels-last.
 
     Raises:
@@ -232,4 +294,15 @@ def build(config: Config) -> UNet:
     require(not other, config, "classes", f"the {config.channels} channels of a network that restores")
     framed = config.framelet_pooling and config.variant != "standard"
     require(not framed, config, "framelet_pooling", f"off: the variant {config.variant} has it as it is")
-    return UNet(config).to(memory_format=torch.channels_last)
+    require(config.encoder in ENCODERS, config, "encoder", f"one of {', '.join(ENCODERS)}")
+    if config.encoder == "own":
+        return UNet(config).to(memory_format=torch.channels_last)
+    plain = config.variant == "standard" and not config.valid and not config.framelet_pooling
+    require(
+        plain and not config.residual,
+        config,
+        "encoder",
+        "own where a variant, valid or residual is asked for",
+    )
+    require(config.norm != "none", config, "norm", f"batch or group where the encoder is {config.encoder}")
+    return EncodedUNet(config).to(memory_format=torch.channels_last)

@@ -17,10 +17,10 @@ from ocellus.nn.tiles import mirrored
 from ocellus.see.unet.config import Config, Train
 from ocellus.see.unet.inference import predict
 from ocellus.see.unet.loss import class_loss, restoration_loss
-from ocellus.see.unet.model import Raw, UNet, build, central
+from ocellus.see.unet.model import EncodedUNet, Raw, UNet, build, central
 from ocellus.training.beginning import seeded
 from ocellus.training.dense import class_weights, label_examples, validator
-from ocellus.training.optimizers import make_optimizer
+from ocellus.training.optimizers import backbone_stage, make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
@@ -62,8 +62,8 @@ class Recipe(LightningModule):
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Over the whole network."""
-        return make_optimizer(self.network, self.fit)
+        """Over the whole network; a classifier's stages in it may learn more slowly."""
+        return make_optimizer(self.network, self.fit, stage=backbone_stage)
 
     def examples(self, dataset: Dataset, split: str) -> LabelExamples:
         """A split's pictures, varied as the settings say."""
@@ -122,7 +122,7 @@ class Restoration(LightningModule):
         return make_optimizer(self.network, self.fit)
 
 
-def answer(network: UNet, images: Tensor) -> Raw:
+def answer(network: UNet | EncodedUNet, images: Tensor) -> Raw:
     """What the network says of every pixel of (B, C, H, W); valid convolutions see the borders mirrored."""
     margin = network.margin
     if not margin:
