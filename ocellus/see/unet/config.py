@@ -145,6 +145,10 @@ PRESETS = {
 SqueezeNet of see/classifier), paper, tiny (for the machinery)."""
 
 
+BEGINNINGS = ("see/classifier",)
+"""Systems besides this one whose weights a training can begin with; see `begin_state`."""
+
+
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
     """The settings for a data set's classes and pictures.
 
