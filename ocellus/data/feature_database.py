@@ -42,6 +42,10 @@ from ocellus.data.feature_space import HEADER, Space, read_space, space_text
 from ocellus.data.locks import locked
 from ocellus.errors import OcellusError
 
+__all__ = [
+    "FeatureDatabase", "Rows", "Space", "create_database", "is_database", "repair_database", "stored_path",
+]  # fmt: skip
+
 
 class Rows(NamedTuple):
     """Features and what they are of."""
@@ -201,6 +205,11 @@ def is_database(path: Path | str) -> bool:
     return (Path(path) / HEADER).is_file()
 
 
+def stored_path(path: str) -> str:
+    """How a picture's path is stored: from the root, so that it is the same from every folder."""
+    return str(Path(path).expanduser().absolute())
+
+
 def repair_database(folder: Path | str) -> FeatureDatabase:
     """Keep of a damaged database the batches that are what was written, up to the first that is not.
 
@@ -220,6 +229,3 @@ def repair_database(folder: Path | str) -> FeatureDatabase:
 
 def _line(path: str, label: str) -> str:
     return json.dumps({"path": path, "label": label}) + "\n"
-
-
-__all__ = ["FeatureDatabase", "Rows", "Space", "create_database", "is_database", "repair_database"]
