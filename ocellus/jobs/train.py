@@ -259,6 +259,8 @@ def begin_with(
     weights.load_state(network, kept, source=str(path))
     if changed:
         fate = f"the {len(changed)} tensors for other classes start anew"
+    elif header.system != system:
+        fate = "what its features have learned is the beginning"
     else:
         fate = f"what it knows of them is the beginning for {', '.join(names[:5])}, in this order"
     if changed or header.labels != tuple(names):
