@@ -56,6 +56,36 @@ LABEL_GLOSSES = {
 }
 """What the figures of classes of whole pictures say; the most telling first."""
 
+PICTURE_GLOSSES = {
+    "kid": "kernel distance between the features of what is made and of real pictures; lower is better",
+    "swd": "sliced Wasserstein distance of what is made from real pictures; lower is better",
+    "sliced_wasserstein": "distance of the patches of what is made from real ones; lower is better",
+    "psnr": "peak signal-to-noise ratio against the truth, in decibels",
+    "gain": "decibels by which it is better than bicubic enlargement",
+    "ssim": "structural similarity to the truth, at most 1",
+    "ms_ssim": "the same over several scales",
+    "lpips": "perceptual distance from the truth; lower is better",
+    "perceptual": "distance from the truth in a network's features; lower is better",
+    "l1": "mean absolute difference from the truth, of 1; lower is better",
+    "cycle": "mean absolute error after there and back, of 1; lower is better",
+    "top1": "share of what is made that a judge takes for the class it was made for",
+    "diversity": "mean distance between what is made, as a multiple of that between real pictures",
+    "diversity_error": "how far the diversity of the worst class is from that of real pictures",
+    "copies": "share of what is made that is nearly the same as something else made",
+    "sharpness_ratio": "strength of edges, as a multiple of that of real pictures",
+    "total": "loss of content, style and smoothness together; lower is better",
+    "content": "distance from the picture's content features; lower is better",
+    "style": "distance from the style's Gram matrices; lower is better",
+    "variation": "unevenness between neighbouring pixels",
+    "stability": "change of what is made for a small change of the picture; lower is better",
+    "flicker": "change between frames beyond the motion in them; lower is better",
+    "pictures": "pictures that were measured",
+}
+"""What the figures of pictures that are made say; the most telling first."""
+
+ACRONYMS = ("kid", "fid", "swd", "psnr", "ssim", "ms_ssim", "lpips")
+"""Figures that are written in capitals."""
+
 OF_CLASSES = ("IoU", "Dice", "boundary_IoU", "recall", "precision", "F1")
 """Figures of pixels or pictures that there are of each class, "IoU/road"."""
 
@@ -63,10 +93,25 @@ HEADLINES = (
     *("mask/AP50", "mask/AP", "box/AP50", "box/AP", "keypoint/AP50", "keypoint/AP"),
     *("mIoU", "pixel_accuracy", "Dice", "boundary_IoU"),
     *("top1", "top5", "F1", "calibration_error"),
+    *(
+        "kid",
+        "swd",
+        "sliced_wasserstein",
+        "psnr",
+        "ssim",
+        "gain",
+        "cycle",
+        "diversity",
+        "perceptual",
+        "total",
+    ),
 )
 """Figures worth a tile, the most telling first."""
 
-LOWER_IS_BETTER = ("loss", "error", "seconds", "time", "memory", "missed", "false")
+LOWER_IS_BETTER = (
+    *("loss", "error", "seconds", "time", "memory", "missed", "false"),
+    *("kid", "swd", "wasserstein", "lpips", "perceptual", "cycle", "copies"),
+)
 
 
 def title(name: str) -> str:
@@ -74,6 +119,8 @@ def title(name: str) -> str:
     kind, _, rest = name.partition("/")
     if kind in KINDS and rest:
         return f"{KINDS[kind]} {rest.replace('/', ' ')}"
+    if kind in ACRONYMS:
+        return f"{kind.upper()} {rest}".strip().replace("_", "-")
     return (rest if kind in ("loss", "losses") and rest else name).replace("_", " ")
 
 
@@ -84,7 +131,7 @@ def gloss(name: str) -> str:
 
 def gloss_of_classes(name: str) -> str:
     """What a figure of classes of pixels or pictures says; empty where it is not a common one."""
-    return PIXEL_GLOSSES.get(name, "") or LABEL_GLOSSES.get(name, "")
+    return PIXEL_GLOSSES.get(name, "") or LABEL_GLOSSES.get(name, "") or PICTURE_GLOSSES.get(name, "")
 
 
 def number(value: float) -> str:
@@ -146,7 +193,7 @@ def _order(name: str) -> tuple[int, int]:
     kind, _, rest = name.partition("/")
     kinds = list(KINDS)
     figures = list(GLOSSES)
-    pixels = (*PIXEL_GLOSSES, *LABEL_GLOSSES, *OF_CLASSES)
+    pixels = (*PIXEL_GLOSSES, *LABEL_GLOSSES, *OF_CLASSES, *PICTURE_GLOSSES)
     if name in pixels:
         return len(kinds), pixels.index(name)
     return (

@@ -9,7 +9,7 @@ from typing import Any
 
 from ocellus import catalog
 from ocellus.errors import OcellusError
-from ocellus.report import curves, measures, page, samples, tables
+from ocellus.report import curves, generation, measures, page, samples, tables
 from ocellus.report import evaluation as evaluations
 from ocellus.report.evaluation import Evaluation, Example, Photograph
 from ocellus.report.folder import Run, read_run
@@ -90,6 +90,9 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
     columns, classes = tables.class_rows(
         metrics, labels, colors=colors, reasons=found.reasons if found else None
     )
+    large, small = curves.main_charts(run), curves.minor_charts(run)
+    if generates(run):
+        large, small = generation.charts(run)
     chart, remark = curves.precision_chart(found.curves if found else ())
     strips = samples.strips(run.folder)
     sheets = [example for example in examples if example.why == SHEET]
@@ -115,8 +118,8 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "overall": overall,
         "photographs": photographs,
         "uri": page.Pictures(shown),
-        "charts": curves.main_charts(run),
-        "minor_charts": curves.minor_charts(run),
+        "charts": large,
+        "minor_charts": small,
         "columns": columns,
         "classes": classes,
         "precision": chart,
@@ -163,7 +166,8 @@ def _tiles(run: Run, metrics: dict[str, float]) -> list[tuple[str, str, str]]:
     if found and found.seconds > 0 and found.pictures:
         each = found.seconds / found.pictures
         text = f"{each * 1000:.0f} ms" if each < 1 else f"{each:.1f} s"
-        tiles.append((text, "a picture", "reading, finding and matching, on the machine of the evaluation"))
+        what = "making and measuring" if generates(run) else "reading, finding and matching"
+        tiles.append((text, "a picture", f"{what}, on the machine of the evaluation"))
     if steps := run.last_step():
         tiles.append((f"{steps:,}", "steps", "of the optimizer"))
     return tiles
