@@ -77,9 +77,11 @@ def encoder_state(network: Any, classifier: Any) -> dict[str, Tensor]:
         OcellusError: another classifier, or one that was trained on pictures prepared otherwise. Exit code 2.
     """
     known = classifier.config
-    if not isinstance(classifier.backbone, SqueezeNet) or known.architecture != ENCODER:
+    ours = getattr(network, "backbone", None)
+    if not isinstance(ours, SqueezeNet) or known.architecture != ENCODER:
+        has = ENCODER if isinstance(ours, SqueezeNet) else "of its own"
         raise OcellusError(
-            f"the weights to begin with are of {known.architecture}; the encoder is {ENCODER}", exit_code=2
+            f"the weights to begin with are of {known.architecture}; the encoder is {has}", exit_code=2
         )
     theirs: dict[str, Any] = {
         "channels": known.channels,

@@ -5,4 +5,5 @@ from ocellus.imagine.portrait.config import FIT, PAPER, PREPROCESSING, PRESETS, 
 
 __all__ = ["FIT", "PAPER", "PREPROCESSING", "PRESETS", "TINY", "Config", "Recipe", "Train", "adapt", "build"]
 _HOMES = dict.fromkeys(("predict", "generate", "compose", "soft_mask", "refine"), "inference")
-__getattr__ = lazy(__name__, build="model", import_state="convert", Recipe="recipe", **_HOMES)
+_HOMES |= {"build": "model", "begin_state": "model", "BEGINNINGS": "config", "Recipe": "recipe"}
+__getattr__ = lazy(__name__, **_HOMES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ocellus.training.beginning import fitted, refuse_fresh_frozen
@@ -103,11 +103,25 @@ TINY = Config(
     overlap=16,
 )
 
+PRETRAINED = replace(
+    PAPER,
+    backbone="squeezenet1_0",
+    channel_order="BGR",
+    mean=(104 / 255, 117 / 255, 123 / 255),
+    std=(1 / 255,),
+)
+"""With the pictures that SqueezeNet's authors trained on."""
+
+BEGINNINGS = ("see/classifier",)
+"""Systems besides this one whose weights a training can begin with; see `begin_state`."""
+
 PRESETS = {
     "small": (PAPER, Train(), FIT),
+    "pretrained": (PRETRAINED, Train(), replace(FIT, epochs=80, learning_rate=1e-3, layer_decay=0.8)),
     "tiny": (TINY, Train(crop=64, paste=0.0), Fit(steps=20, batch_size=2, warmup_steps=5)),
 }
-"""What `ocellus train` can begin with: small (a CPU, from scratch; 1.1 million parameters), tiny."""
+"""What `ocellus train` can begin with: small (a CPU, from scratch; 1.1 million parameters), pretrained
+(with --start, a SqueezeNet of see/classifier), tiny."""
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:

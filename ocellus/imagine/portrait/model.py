@@ -10,16 +10,14 @@ from torch.nn import functional as F
 
 from ocellus.errors import require
 from ocellus.imagine.portrait.config import Config
+from ocellus.nn import encoded
 from ocellus.nn.dense import check_dense
 from ocellus.nn.norm import NORMS, NormedConv
 from ocellus.nn.squeezenet import SqueezeNet
 
 STRIDE = 32
 LEVELS = 4  # of the residual encoder after its stem: strides 4, 8, 16 and 32
-BORDER = (
-    3  # zeros around a picture for a SqueezeNet's 7x7 convolution, so that its cells stay in their places
-)
-BACKBONES = ("residual", "squeezenet1_0")
+BACKBONES = ("residual", encoded.ENCODER)
 
 
 class Raw(NamedTuple):
@@ -107,9 +105,9 @@ class Portrait(nn.Module):
         self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
         self.backbone: SqueezeNet | None = None
-        if config.backbone == "squeezenet1_0":
+        if config.backbone == encoded.ENCODER:
             self.backbone = SqueezeNet("1.0", channels=config.channels)
-            widths = (self.backbone.stem.out_channels, *self.backbone.channels)  # strides 2, 4, 8 and 16
+            widths = encoded.level_channels(self.backbone)
         else:
             widths = config.widths
             self.stem = NormedConv(config.channels, widths[0], kernel=3, stride=2, norm=config.norm)
@@ -148,10 +146,7 @@ class Portrait(nn.Module):
             for stage in self.stages:
                 levels.append(stage(levels[-1]))
             return levels
-        levels = [F.relu(self.backbone.stem(F.pad(images, (BORDER,) * 4)))]
-        for stage in self.backbone.stages:
-            levels.append(stage(F.max_pool2d(levels[-1], 3, stride=2, padding=1)))
-        return levels
+        return encoded.levels(self.backbone, images)
 
     def normalize(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> what the encoder takes, channels-last."""
@@ -159,6 +154,15 @@ class Portrait(nn.Module):
             images = images.flip(1)
         images = (images - self.mean) / self.std
         return images.contiguous(memory_format=torch.channels_last)
+
+
+def begin_state(network: Portrait, other: nn.Module) -> dict[str, Tensor]:
+    """Weights of the same network, or of the classifier that its encoder is of, as its beginning.
+
+    Raises:
+        OcellusError: another classifier, or pictures prepared otherwise. Exit code 2.
+    """
+    return other.state_dict() if isinstance(other, Portrait) else encoded.encoder_state(network, other)
 
 
 def build(config: Config) -> Portrait:

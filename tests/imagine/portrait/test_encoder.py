@@ -1,4 +1,4 @@
-"""A public SqueezeNet as the encoder: its features are torchvision's, the rest is fresh."""
+"""A classifier's features as the encoder."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
 from ocellus.imagine import portrait
+from ocellus.imagine.portrait.config import PRETRAINED
 from ocellus.labels import LabelMap
+from ocellus.see import classifier
 
 
 def test_squeezenet_becomes_the_encoder() -> None:
     torch.manual_seed(0)
     theirs = torchvision.models.squeezenet1_0(weights=None).eval()
-    config, state, labels = portrait.import_state(theirs.state_dict())
-    assert config.backbone == "squeezenet1_0" and labels.names == ("background", "person")
-    network = portrait.build(config)
-    network.load_state_dict(state)
+    config, state, _ = classifier.import_state(theirs.state_dict())
+    known = classifier.build(config)
+    known.load_state_dict(state)
+    settings = replace(PRETRAINED, channel_order=config.channel_order, mean=config.mean, std=config.std)
+    if config.scale != 1:
+        scale = config.scale
+        settings = replace(
+            settings, mean=tuple(x / scale for x in config.mean), std=tuple(x / scale for x in config.std)
+        )
+    network = portrait.build(settings)
+    network.load_state_dict(portrait.begin_state(network, known))
     network.eval()
     images = torch.rand(1, 3, 95, 127)
     with torch.no_grad():
@@ -32,8 +41,6 @@ def test_squeezenet_becomes_the_encoder() -> None:
         assert ours is not None and torch.allclose(ours, theirs.features[3:6](pooled), atol=1e-5)
         raw = network(images)
     assert raw.logits.shape == (1, 2, 95, 127) and raw.auxiliary is None
-    again = portrait.import_state(theirs.state_dict())[1]
-    assert all(torch.equal(tensor, again[name]) for name, tensor in state.items())
 
 
 def test_auxiliary_answer_is_at_stride_8_with_either_encoder() -> None:
@@ -44,9 +51,12 @@ def test_auxiliary_answer_is_at_stride_8_with_either_encoder() -> None:
         assert raw.auxiliary is not None and raw.auxiliary.shape == (2, 2, 8, 12), backbone
 
 
-def test_other_checkpoints_are_refused() -> None:
-    with pytest.raises(OcellusError, match=r"resnet.*SqueezeNet 1\.0"):
-        portrait.import_state(torchvision.models.resnet18(weights=None).state_dict())
+def test_other_classifiers_and_encoders_are_refused() -> None:
+    small = classifier.build(classifier.Config(architecture="small", classes=3))
+    with pytest.raises(OcellusError, match="of small; the encoder is squeezenet1_0"):
+        portrait.begin_state(portrait.build(PRETRAINED), small)
+    with pytest.raises(OcellusError, match="the encoder is of its own"):
+        portrait.begin_state(portrait.build(portrait.PAPER), small)
     with pytest.raises(OcellusError, match="backbone is 'mobilenet'"):
         portrait.build(replace(portrait.PAPER, backbone="mobilenet"))
 
