@@ -75,7 +75,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
         OcellusError: no such method.
         SystemExit: a flag that does not exist or has a wrong value (2), or help was asked for (0).
     """
-    from ocellus.jobs.explaining import heat_methods, methods_of, other_methods
+    from ocellus.jobs.explaining import heat_methods, methods_of, other_methods, self_explaining
 
     others = [*(name for name in other_methods() if find_spec(f"ocellus.cli.explain_{name}")), "inside"]
     parser = argparse.ArgumentParser(
@@ -83,7 +83,11 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
         description="Why a network said so. Settings of a method: ocellus explain METHOD --help.",
         epilog=f"With commands of their own: {', '.join(dict.fromkeys(others))}.",
     )
-    parser.add_argument("method", help=f"one or more with commas, or all: {', '.join(heat_methods())}")
+    parser.add_argument(
+        "method",
+        help=f"one or more with commas, or all: {', '.join(heat_methods())}; of its own "
+        f"networks also {', '.join(self_explaining())}",
+    )
     parser.add_argument(
         "model", help="a weights file, run folder or system; torchvision:resnet50=FILE or timm:NAME=FILE"
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ocellus.data.drawings import member
 from ocellus.data.images import write_picture
 from ocellus.data.sources import frame_rate
 from ocellus.data.video import VideoWriter
@@ -154,6 +155,7 @@ class Files:
 
 
 def clip_of(name: str) -> str:
-    """The video that a frame is of, by the frame's name "clip.mp4#12"; "" for a picture."""
+    """The video that a frame is of, by the frame's name "clip.mp4#12"; "" for a picture or a drawing."""
     clip, _, frame = name.rpartition("#")
-    return clip if clip and frame.isdecimal() and not Path(name).is_file() else ""
+    still = Path(name).is_file() or member(Path(name)) is not None
+    return clip if clip and frame.isdecimal() and not still else ""

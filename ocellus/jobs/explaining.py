@@ -36,6 +36,12 @@ def heat_methods() -> dict[str, catalog.Card]:
     return {card.name.split("/")[1]: card for card in cards}
 
 
+def self_explaining() -> dict[str, catalog.Card]:
+    """The cards of systems that live among the methods: they explain their own networks, and no others."""
+    cards = (card for card in catalog.cards() if card.name.startswith("explain/") and card.verb == "predict")
+    return {card.name.split("/")[1]: card for card in cards}
+
+
 def other_methods() -> dict[str, catalog.Card]:
     """The cards of methods that give something else."""
     cards = (card for card in catalog.cards() if card.verb == "explain" and card.value != "Heatmap")
@@ -46,24 +52,27 @@ def methods_of(names: str | Sequence[str], options: Mapping[str, Any] | None = N
     """Methods by name, each once, with their settings.
 
     Args:
-        names: "gradcam", "gradcam,occlusion", "all", or several.
+        names: "gradcam", "gradcam,occlusion", or several; "all": those that explain any network.
         options: fields of the methods' Config; each goes to all methods that have it.
 
     Raises:
         OcellusError: no such method, with the nearest; or no such setting, or a wrong value. Exit code 2.
     """
     words = names.split(",") if isinstance(names, str) else list(names)
-    known = heat_methods()
-    chosen = list(known) if words == ["all"] else [word.strip().removeprefix("explain/") for word in words]
+    known = heat_methods() | self_explaining()
+    chosen = (
+        list(heat_methods())
+        if words == ["all"]
+        else [word.strip().removeprefix("explain/") for word in words]
+    )
     for word in chosen:
         if word not in known:
             raise _unknown(word, known)
     methods = []
     for name in dict.fromkeys(chosen):
         system = catalog.system(known[name].name)
-        methods.append(
-            Method(name=name, title=known[name].title, explain=system.explain, config=system.Config())
-        )
+        config = system.Config() if known[name].verb == "explain" else system.Explain()
+        methods.append(Method(name=name, title=known[name].title, explain=system.explain, config=config))
     return _with_options(methods, dict(options or {}))
 
 

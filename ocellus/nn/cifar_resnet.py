@@ -37,14 +37,22 @@ class CifarResNet(nn.Module):
         width: channels of the first stage, 16 as published; the others have 2 and 4 times as many.
         norm: batch, group or frozen.
         eps: added to the norms' variance.
+        stages: 3 as published; 2 or 1: without the coarser ones.
     """
 
     def __init__(
-        self, depth: int = 20, *, channels: int = 3, width: int = 16, norm: str = "batch", eps: float = 1e-5
+        self,
+        depth: int = 20,
+        *,
+        channels: int = 3,
+        width: int = 16,
+        norm: str = "batch",
+        eps: float = 1e-5,
+        stages: int = 3,
     ) -> None:
         super().__init__()
         self.stem = NormedConv(channels, width, kernel=3, norm=norm, eps=eps)
-        self.channels = (width, 2 * width, 4 * width)
+        self.channels = (width, 2 * width, 4 * width)[:stages]
         self.stages = nn.ModuleList()
         inputs = width
         for outputs in self.channels:
@@ -65,7 +73,7 @@ class CifarResNet(nn.Module):
             images: (B, channels, H, W).
 
         Returns:
-            three (B, self.channels[i], H / s, W / s) at strides s = 1, 2 and 4, sides rounded up.
+            (B, self.channels[i], H / s, W / s) of each stage, at strides s = 1, 2 and 4, sides rounded up.
         """
         features = F.relu_(self.stem(images))  # (B, width, H, W)
         levels = []

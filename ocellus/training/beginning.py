@@ -72,6 +72,34 @@ def fitted(config: Config, data: Dataset) -> Config:
     return changed
 
 
+def for_labels(config: Config, data: Dataset) -> Config:
+    """The settings of a network that says what a picture shows as a whole, for a data set.
+
+    Args:
+        config: with `classes`, `channels`, `mean` and `std`.
+        data: to train on.
+
+    Raises:
+        OcellusError: no classes of pictures, fewer than two, or pictures of other channels.
+    """
+    from ocellus.data.images import read_picture
+
+    settings: Any = config
+    if data.view != "labels":
+        raise OcellusError(
+            f"{data.root} does not say what each picture shows as a whole: read it with view='labels'"
+        )
+    if len(data.labels) < 2:
+        raise OcellusError(
+            f"{data.root} has {len(data.labels)} class ({', '.join(data.labels)}); telling pictures apart "
+            "takes two or more"
+        )
+    if (first := next((record for _, record in data.records()), None)) is not None:
+        read_picture(first.image, channels=settings.channels)
+    changed: Config = replace(settings, classes=len(data.labels), **for_channels(settings))
+    return changed
+
+
 def for_channels(settings: Any) -> dict[str, Any]:
     """Mean and std of three colors as one number each, their mean, where `channels` is another number.
 

@@ -20,6 +20,7 @@ from ocellus.values import Picture
 EVERYONE = [card.name for card in catalog.cards()]
 METHODS = [card.name for card in catalog.cards() if card.verb == "explain"]  # they look at others' networks
 NAMES = [name for name in EVERYONE if name not in METHODS]  # these bring a network of their own
+OWN = [name for name in NAMES if name.startswith("explain/")]  # and these explain theirs
 VERBS = {"predict", "start+step", "explain", "generate"}
 FOLDER = {"card.toml", "__init__.py", "config.py", "model.py", "loss.py", "inference.py", "recipe.py"}
 FOLDER |= {"convert.py", "README.md", "__pycache__"}
@@ -181,7 +182,23 @@ def test_method_refuses_what_it_cannot_explain(name: str) -> None:
             explain(**{"network": Toy(), "image": torch.rand(3, 40, 48)} | given)
 
 
+@pytest.mark.parametrize("name", OWN)
+def test_system_explains_its_own_networks_and_no_others(name: str) -> None:
+    system = catalog.system(name)
+    check_settings(name, (system.Config, system.Train, Fit, system.Explain))
+    network = system.build(system.TINY).train()
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    picture = Picture(pixels=torch.randint(0, 256, (3, 40, 48), dtype=torch.uint8))
+    heat = system.explain(network, picture, score=1, config=system.Explain())
+    assert heat.size == picture.size and heat.method == name.split("/")[1] and "class 1" in heat.target
+    assert heat.values.isfinite().all() and heat.values.abs().sum() > 0
+    assert all(module.training for module in network.modules())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+    with pytest.raises(OcellusError, match="not this Toy"):
+        system.explain(Toy(), picture)
+
+
 def test_every_method_has_one_signature() -> None:
     wanted = ["network", "image", "layer", "score", "preprocess", "config"]
-    for name in HEAT:
+    for name in HEAT + OWN:
         assert list(inspect.signature(catalog.system(name).explain).parameters) == wanted, name

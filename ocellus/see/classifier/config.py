@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ocellus.errors import OcellusError
-from ocellus.training.beginning import for_channels, refuse_fresh_frozen
+from ocellus.training.beginning import for_labels, refuse_fresh_frozen
 from ocellus.training.settings import Fit
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ pictures of about 32 pixels), paper, tiny (for the machinery)."""
 
 
 def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
-    """The settings for a data set's classes and pictures; see `ocellus.training.beginning.for_channels`.
+    """The settings for a data set's classes and pictures; see `ocellus.training.beginning.for_labels`.
 
     Args:
         config: as asked for.
@@ -127,18 +126,4 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
     """
     if config.architecture in ("resnet", "cifar_resnet", "small"):
         refuse_fresh_frozen(config.norm, pretrained=pretrained)
-    if data.view != "labels":
-        raise OcellusError(
-            f"{data.root} does not say what each picture shows as a whole: read it with view='labels'"
-        )
-    if len(data.labels) < 2:
-        raise OcellusError(
-            f"{data.root} has {len(data.labels)} class ({', '.join(data.labels)}); telling pictures apart "
-            "takes two or more"
-        )
-    first = next((record for _, record in data.records()), None)
-    if first is not None:
-        from ocellus.data.images import read_picture
-
-        read_picture(first.image, channels=config.channels)
-    return replace(config, classes=len(data.labels), **for_channels(config))
+    return for_labels(config, data)
