@@ -3,5 +3,5 @@
 from ocellus.catalog import lazy
 from ocellus.explain.neighbours.config import Config
 
-__all__ = ["Config", "Nearest", "explain", "search_of", "space_of"]
-__getattr__ = lazy(__name__, explain="method", search_of="method", space_of="method", Nearest="search")
+__all__ = ["Config", "explain", "neighbours_of", "probe_picture", "search_of", "see_space", "space_of"]
+__getattr__ = lazy(__name__, **dict.fromkeys(__all__[1:], "method"))
