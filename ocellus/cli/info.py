@@ -81,7 +81,7 @@ def layers(facts: dict[str, Any], config: Any, size: list[int] | None) -> list[d
     """The rows of --layers, for an input of the network's own size where none is given.
 
     Raises:
-        OcellusError: a size without a pixel. Exit code 2.
+        OcellusError: a size without a pixel, or of what takes no picture. Exit code 2.
     """
     if size and min(size) < 1:
         raise OcellusError(f"--size {size[0]} {size[1]} makes no sense: give H and W in pixels", exit_code=2)
@@ -90,9 +90,19 @@ def layers(facts: dict[str, Any], config: Any, size: list[int] | None) -> list[d
     from ocellus.nn.summary import summarize
 
     name = facts.get("system", facts.get("name"))
-    height, width = size or (config.short_side or 480, config.short_side or 640)
+    system, card = catalog.system(str(name)), catalog.card(str(name))
+    network = getattr(system, f"build_{facts['part']}" if facts.get("part") else "build")(config)
+    if card.verb == "generate" and not facts.get("part"):
+        if size and card.takes != "picture":
+            raise OcellusError(f"{name} takes no picture: leave --size out", exit_code=2)
+        inputs = system.example(config)
+        if size:
+            inputs = tuple(torch.zeros(*entry.shape[:2], *size) for entry in inputs)
+        facts["input"] = [list(entry.shape) for entry in inputs]
+        return [asdict(layer) for layer in summarize(network, *inputs)]
+    side = getattr(config, "short_side", 0)
+    height, width = size or (side or 480, side or 640)
     height, width = (side + -side % 32 for side in (height, width))
-    network = catalog.system(str(name)).build(config)
     facts["input"] = [1, 3, height, width]
     return [asdict(layer) for layer in summarize(network, torch.zeros(1, 3, height, width))]
 

@@ -31,7 +31,7 @@ def chosen(ready: Model, names: Sequence[str]) -> list[str]:
     wanted: list[str] = []
     for name in names:
         if name == ALL and ALL not in known:
-            wanted += known
+            wanted += known or (ALL,)
         elif name in known:
             wanted.append(name)
         else:

@@ -53,7 +53,8 @@ def measured(
         raise OcellusError(
             f"--{flag} is for classes of pixels; {model.header.system} makes pictures", exit_code=2
         )
-    recipe = recipe_of(model, dataset, say=say)
+    with torch.random.fork_rng(devices=[]):  # its networks, which are not used, are thrown
+        recipe = recipe_of(model, dataset, say=say)
     part = replace(dataset, splits={**dataset.splits, split: records})
     validate = recipe.validator(part, split)
     if validate is None:

@@ -32,12 +32,12 @@ class Layer:
     calls: int
 
 
-def summarize(network: nn.Module, images: Tensor) -> list[Layer]:
+def summarize(network: nn.Module, *inputs: Tensor) -> list[Layer]:
     """What each module does for these images.
 
     Args:
         network: any module; its state is left as it was.
-        images: its input, (B, 3, H, W).
+        inputs: of the network: (B, 3, H, W) images, or what else it takes.
 
     Returns:
         The whole network first, then its modules in the order they were built; those never called are left
@@ -58,7 +58,7 @@ def summarize(network: nn.Module, images: Tensor) -> list[Layer]:
     try:
         network.eval()
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            network(images)
+            network(*inputs)
     finally:
         network.train(training)
         for handle in handles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 import torch
@@ -13,7 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from ocellus import catalog, weights
+from ocellus.data.images import write_picture
 from ocellus.errors import OcellusError
+from ocellus.labels import LabelMap
 from ocellus.training.settings import Fit
 from ocellus.values import Picture
 
@@ -21,6 +23,7 @@ EVERYONE = [card.name for card in catalog.cards()]
 METHODS = [card.name for card in catalog.cards() if card.verb == "explain"]  # they look at others' networks
 NAMES = [name for name in EVERYONE if name not in METHODS]  # these bring a network of their own
 OWN = [name for name in NAMES if name.startswith("explain/")]  # and these explain theirs
+MAKERS = [card.name for card in catalog.cards() if card.verb == "generate"]  # they make pictures
 VERBS = {"predict", "start+step", "explain", "generate"}
 FOLDER = {"card.toml", "__init__.py", "config.py", "model.py", "loss.py", "inference.py", "recipe.py"}
 FOLDER |= {"convert.py", "README.md", "__pycache__"}
@@ -32,7 +35,8 @@ def test_folder_is_flat_and_complete(name: str) -> None:
     there = {path.name for path in folder.iterdir()}
     assert {"card.toml", "__init__.py", "config.py", "model.py", "README.md"} <= there
     assert there <= FOLDER, f"{name} holds {there - FOLDER}"
-    assert len((folder / "__init__.py").read_text().splitlines()) <= 10
+    # Names that do not fit into a line stand in one each.
+    assert len((folder / "__init__.py").read_text().splitlines()) <= (32 if name in MAKERS else 10)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -49,6 +53,8 @@ def test_card_is_complete(name: str) -> None:
     card = catalog.card(name)
     assert card.verb in VERBS
     assert card.title and card.paper and card.task and card.value and card.summary and card.licence
+    assert card.takes in ("picture", "class")
+    assert bool(card.data) == (card.verb == "generate")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,6 +63,16 @@ def test_settings_are_flat_documented_and_apart(name: str) -> None:
     kinds = (system.Config, system.Train, Fit)
     check_settings(name, kinds)
     assert set(system.PREPROCESSING) <= {field.name for field in fields(system.Config)}
+
+
+@pytest.mark.parametrize("name", [name for name in MAKERS if hasattr(catalog.system(name), "Run")])
+def test_options_of_generation_are_flat_documented_and_apart(name: str) -> None:
+    system = catalog.system(name)
+    check_settings(name, (system.Config, system.Run))
+    from ocellus.cli.run import options
+
+    taken = {action.dest for action in options()._actions}
+    assert not taken & {field.name for field in fields(system.Run)}, "flags of `ocellus run` already"
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -106,9 +122,9 @@ def test_tiny_network_is_saved_and_loaded_whole(name: str, tmp_path) -> None:
     weights.save(path, network, weights.describe(name, system.TINY, labels=labels))
     again, header = weights.load(path, system=name)
     assert header.settings() == system.TINY and header.labels == labels
-    images = torch.rand(1, 3, 64, 64)
+    inputs = inputs_of(name)
     with torch.no_grad():
-        before, after = network(images), again(images)
+        before, after = network(*inputs), again(*inputs)
     for a, b in zip(before, after, strict=True):
         assert a is None or torch.equal(a, b)
 
@@ -117,9 +133,88 @@ def test_tiny_network_is_saved_and_loaded_whole(name: str, tmp_path) -> None:
 def test_same_output_type_in_train_and_eval(name: str) -> None:
     system = catalog.system(name)
     network = system.build(system.TINY)
-    images = torch.rand(2, 3, 64, 64)
+    inputs = inputs_of(name, count=2)
     with torch.no_grad():
-        assert type(network.train()(images)) is type(network.eval()(images))
+        assert type(network.train()(*inputs)) is type(network.eval()(*inputs))
+
+
+def inputs_of(name: str, *, count: int = 1) -> tuple[torch.Tensor, ...]:
+    """What the system's tiny network takes."""
+    system = catalog.system(name)
+    return system.example(system.TINY, count) if name in MAKERS else (torch.rand(count, 3, 64, 64),)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_is_made_are_pictures(name: str) -> None:
+    system = catalog.system(name)
+    torch.manual_seed(0)
+    network = system.build(system.TINY).eval()
+    inputs = inputs_of(name, count=2)
+    with torch.no_grad():
+        raw, alone = network(*inputs), network(*(entry[:1] for entry in inputs))
+    assert raw._fields[0] == "pictures" and raw.pictures.ndim == 4 and len(raw.pictures) == 2
+    assert raw.pictures.dtype == torch.float32
+    assert float(raw.pictures.min()) >= 0 and float(raw.pictures.max()) <= 1
+    assert torch.allclose(raw.pictures[:1], alone.pictures, atol=1e-4)  # no picture depends on its neighbours
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_pictures_are_generated_of_any_size_or_of_classes(name: str) -> None:
+    system, card = catalog.system(name), catalog.card(name)
+    torch.manual_seed(0)
+    network = system.build(system.TINY).eval()
+    if card.takes == "class":
+        names = tuple(f"class {number}" for number in range(system.TINY.classes))
+        made = system.generate(network, "class 1", names=names)
+        again = system.generate(network, "class 1", names=names)
+        assert isinstance(made, tuple) and all(isinstance(one, Picture) for one in made)
+        assert all(torch.equal(a.pixels, b.pixels) for a, b in zip(made, again, strict=True))
+        with pytest.raises(OcellusError, match="class 1"):
+            system.generate(network, "class 7", names=names)
+        return
+    for size in ((37, 53), (64, 64)):
+        picture = Picture(pixels=torch.randint(0, 256, (3, *size), dtype=torch.uint8))
+        if getattr(system.TINY, "channels", 3) == 1:
+            picture = Picture(pixels=picture.pixels, channels=picture.floats().mean(0, keepdim=True))
+        with torch.inference_mode():
+            made = system.generate(network, picture)
+            again = system.generate(network, picture)
+        assert isinstance(made, Picture) and torch.equal(made.pixels, again.pixels)
+        assert made.size[0] % size[0] == 0 and made.size[0] // size[0] == made.size[1] / size[1]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MAKERS if hasattr(catalog.system(name), "build_discriminator")]
+)
+def test_discriminator_is_saved_and_loaded_whole(name: str, tmp_path) -> None:
+    system = catalog.system(name)
+    torch.manual_seed(0)
+    discriminator = system.build_discriminator(system.TINY)
+    path = tmp_path / "discriminator.safetensors"
+    weights.save(path, discriminator, weights.describe(name, system.TINY, part="discriminator"))
+    again, header = weights.load(path, system=name)
+    assert header.part == "discriminator" and type(again) is type(discriminator)
+    for (key, a), b in zip(discriminator.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(a, b), key
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_recipe_of_what_makes_pictures_tells_what_is_best(name: str, tmp_path) -> None:
+    system = catalog.system(name)
+    _, train, fit = system.PRESETS["tiny"]
+    if hasattr(train, "style"):  # what a style is learnt from
+        write_picture(Picture(pixels=torch.zeros(3, 64, 64, dtype=torch.uint8)), tmp_path / "style.png")
+        train = replace(train, style=str(tmp_path / "style.png"))
+    labels = LabelMap(tuple(f"class {number}" for number in range(getattr(system.TINY, "classes", 0))))
+    recipe = system.Recipe(system.PRESETS["tiny"][0], train, fit, labels, None)
+    assert isinstance(recipe.monitor, str) and isinstance(recipe.lower_is_better, bool)
+    companions = recipe.companions() if hasattr(recipe, "companions") else {}
+    kept = {id(parameter) for parameter in recipe.parameters()}
+    for companion in companions.values():
+        assert all(id(parameter) in kept for parameter in companion.parameters())
+    product = {id(parameter) for parameter in recipe.network.parameters()}
+    assert all(id(p) not in product for one in companions.values() for p in one.parameters())
+    assert callable(recipe.samples)
 
 
 class Toy(nn.Module):
