@@ -18,6 +18,11 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("system", help="the system it is for: see/mask_rcnn")
     parser.add_argument("file", help="the checkpoint: .pth, .pt, .pkl of detectron2, or .safetensors")
+    parser.add_argument(
+        "--also",
+        default="",
+        help="a second file of the same model: the generator of the way back (imagine/cyclegan)",
+    )
     parser.add_argument("--out", default="", help="the weights file (beside the checkpoint, .safetensors)")
     parser.add_argument(
         "--names", default="", help="a text file of class names, one a line, where they are not COCO's"
@@ -47,7 +52,10 @@ def main(argv: list[str]) -> int:
         raise OcellusError(f"{out} is there already: name another file with --out", exit_code=2)
     names = read_names(Path(arguments.names)) if arguments.names else ()
     adjust = settings(arguments.set, system.Config)
-    config, state, labels = system.import_state(read_foreign(source), names=names, adjust=adjust)
+    found = read_foreign(source)
+    if arguments.also:
+        found |= {f"also.{name}": tensor for name, tensor in read_foreign(arguments.also).items()}
+    config, state, labels = system.import_state(found, names=names, adjust=adjust)
     network = system.build(config)
     weights.load_state(network, state, source=str(source))
     header = weights.describe(

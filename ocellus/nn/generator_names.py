@@ -13,7 +13,7 @@ from ocellus.errors import OcellusError
 Found = tuple[dict[str, Any], dict[str, Tensor]]
 """Fields of the network (generator, inputs, outputs, width, blocks, depth, norm, dropout) and its tensors."""
 
-SEEN_AS = "a ResNet generator or a U-Net of pix2pix or CycleGAN (PyTorch)"
+KNOWN = "ResNet generator or U-Net of pix2pix or CycleGAN (PyTorch)"
 
 
 def read_generator(state: Mapping[str, Tensor], *, source: str = "the checkpoint") -> Found:
@@ -32,7 +32,7 @@ def read_generator(state: Mapping[str, Tensor], *, source: str = "the checkpoint
     kept = without_instance_statistics(state)
     if not all(name.startswith("model.") for name in kept) or any("filt" in name for name in kept):
         first = next(iter(kept), "nothing")
-        raise OcellusError(f"{source} holds {first}; wanted are the names of {SEEN_AS}")
+        raise OcellusError(f"{source} holds {first}; wanted are the names of a {KNOWN}")
     norm = "batch" if any(name.endswith("running_mean") for name in kept) else "instance"
     if any(name.startswith("model.model.") for name in kept):
         fields, places = _unet(kept, source=source)
@@ -42,7 +42,7 @@ def read_generator(state: Mapping[str, Tensor], *, source: str = "the checkpoint
     for name, tensor in kept.items():
         module, _, entry = name.rpartition(".")
         if module not in places:
-            raise OcellusError(f"{source} holds {name}, which {SEEN_AS} does not have")
+            raise OcellusError(f"{source} holds {name}, which a {KNOWN} does not have")
         answer[f"{places[module]}.{entry}"] = tensor
     return {**fields, "norm": norm}, answer
 
@@ -61,7 +61,7 @@ def _unet(state: Mapping[str, Tensor], *, source: str) -> tuple[dict[str, Any], 
     """A block is nested in the block before it: as number 1 in the outermost, as number 3 in the others."""
     depth = sum(tensor.ndim == 4 for tensor in state.values()) // 2
     if depth < 3 or "model.model.0.weight" not in state or "model.model.3.weight" not in state:
-        raise OcellusError(f"{source} is no whole {SEEN_AS}")
+        raise OcellusError(f"{source} is no whole {KNOWN}")
     places = {"model.model.0": "downs.0", "model.model.3": "ups.0"}
     inner = "model.model.1.model."
     for level in range(1, depth - 1):
@@ -81,7 +81,7 @@ def _residual(state: Mapping[str, Tensor], *, source: str) -> tuple[dict[str, An
     numbers = [re.match(r"model\.(\d+)\.conv_block\.(\d+)\.weight", name) for name in state]
     inside = [(int(found[1]), int(found[2])) for found in numbers if found]
     if not inside or "model.1.weight" not in state:
-        raise OcellusError(f"{source} is no whole {SEEN_AS}")
+        raise OcellusError(f"{source} is no whole {KNOWN}")
     blocks = len({number for number, _ in inside})
     dropout = ("model.10.conv_block.6.weight" in state) and state["model.10.conv_block.6.weight"].ndim == 4
     second = 6 if dropout else 5
@@ -101,7 +101,7 @@ def _residual(state: Mapping[str, Tensor], *, source: str) -> tuple[dict[str, An
     head = f"model.{17 + blocks}"
     places[head] = "head"
     if f"{head}.weight" not in state:
-        raise OcellusError(f"{source} is no whole {SEEN_AS}: {head}.weight is not there")
+        raise OcellusError(f"{source} is no whole {KNOWN}: {head}.weight is not there")
     width, channels = state["model.1.weight"].shape[:2]
     outputs = state[f"{head}.weight"].shape[0]
     fields = {"generator": "resnet", "channels": channels, "outputs": outputs, "width": width}
