@@ -30,6 +30,7 @@ COMMANDS = {
     ),
     "organs": ("ocellus.cli.organs:main", "lungs and heart of chest X-rays, measured; not a medical device"),
     "driving": ("ocellus.cli.driving:main", "a video of the road in the colors of its classes"),
+    "restyle": ("ocellus.cli.restyle:main", "paint one picture in the style of another, slowly, untrained"),
     "demo": ("ocellus.cli.demo:main", "train on synthetic scenes, then look at real photographs"),
 }
 

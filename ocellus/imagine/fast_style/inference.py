@@ -225,7 +225,7 @@ def descend(
         optimizer.zero_grad()
         total = cost(pixels)
         total.backward()  # type: ignore[no-untyped-call]
-        totals.append(float(total))
+        totals.append(float(total.detach()))
         seconds.append(time.perf_counter() - begun)
         if len(totals) % 50 == 0:
             say(f"{len(totals)} evaluations of about {steps}: {totals[-1]:.4f}, {seconds[-1]:.0f} s")
