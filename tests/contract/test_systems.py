@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 
 import pytest
 import torch
@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from ocellus import catalog, weights
-from ocellus.data.images import write_picture
 from ocellus.errors import OcellusError
 from ocellus.labels import LabelMap
 from ocellus.training.settings import Fit
@@ -198,13 +197,11 @@ def test_discriminator_is_saved_and_loaded_whole(name: str, tmp_path) -> None:
         assert torch.equal(a, b), key
 
 
-@pytest.mark.parametrize("name", MAKERS)
-def test_recipe_of_what_makes_pictures_tells_what_is_best(name: str, tmp_path) -> None:
+# A style's recipe begins with a picture and a classifier's weights: its own tests give it both.
+@pytest.mark.parametrize("name", [name for name in MAKERS if name != "imagine/fast_style"])
+def test_recipe_of_what_makes_pictures_tells_what_is_best(name: str) -> None:
     system = catalog.system(name)
     _, train, fit = system.PRESETS["tiny"]
-    if hasattr(train, "style"):  # what a style is learnt from
-        write_picture(Picture(pixels=torch.zeros(3, 64, 64, dtype=torch.uint8)), tmp_path / "style.png")
-        train = replace(train, style=str(tmp_path / "style.png"))
     labels = LabelMap(tuple(f"class {number}" for number in range(getattr(system.TINY, "classes", 0))))
     recipe = system.Recipe(system.PRESETS["tiny"][0], train, fit, labels, None)
     assert isinstance(recipe.monitor, str) and isinstance(recipe.lower_is_better, bool)
