@@ -63,7 +63,7 @@ def receptive_field(network: nn.Module, subject: Subject, layer: str) -> Field:
     Args:
         network: any; left as it was.
         subject: one picture; only its size matters.
-        layer: the name of a module that puts out maps; of several calls the last.
+        layer: the name of a module that puts out maps; of several calls, and of several maps, the last.
 
     Raises:
         OcellusError: no such layer; no maps; or what it puts out could not be followed. Exit code 2.
@@ -76,7 +76,7 @@ def receptive_field(network: nn.Module, subject: Subject, layer: str) -> Field:
         def note(module: nn.Module, inputs: Any, output: Any) -> None:
             maps = [tensor for tensor in tensors_in(output) if is_spatial(tensor)]
             if maps:
-                found[:] = [walk.reach_of(maps[0])]
+                found[:] = [walk.reach_of(maps[-1])]
 
         handle = module.register_forward_hook(note)
         try:
@@ -126,7 +126,7 @@ def gradient_box(
     with untouched(network), recorded(network, [layer], gradients=True) as record:
         pixels = subject.images.detach().requires_grad_()
         run(network, subject._replace(images=pixels))
-        maps = next(tensor for tensor in record.activations[layer][-1] if is_spatial(tensor))
+        maps = [tensor for tensor in record.activations[layer][-1] if is_spatial(tensor)][-1]
         gradient = _gradient(maps[0, channel, row, column], pixels)
     if gradient is None or not gradient.any():
         return (0, 0, 0, 0)

@@ -25,16 +25,16 @@ def blank(
     """A grey square as a network is given it, of the size that its settings say it looks at.
 
     Args:
-        network: its Config's `channels`, `crop` and `short_side` are asked, where it has them; the channels
-            of its first convolution where not.
+        network: its Config's `channels`, `crop` and `short_side` are asked, where it has them; else there
+            are 3 channels, or those of its first convolution where none takes 3.
         side: pixels; 0: the network's own.
         preprocess: see `ocellus.nn.subject.subject_of`.
     """
     config = getattr(network, "config", None)
     own = [int(getattr(config, name, 0)) for name in ("crop", "short_side")]
     side = side or own[0] or own[1] or SIDE
-    first = next((module for module in network.modules() if isinstance(module, nn.Conv2d)), None)
-    channels = int(getattr(config, "channels", first.in_channels if first is not None else 3))
+    taken = [module.in_channels for module in network.modules() if isinstance(module, nn.Conv2d)]
+    channels = int(getattr(config, "channels", 3 if 3 in taken or not taken else taken[0]))
     kind = next((one.dtype for one in network.parameters() if one.is_floating_point()), torch.float32)
     images = torch.full((1, channels, side, side), 0.5, device=device_of(network), dtype=kind)
     return Subject(images, (side, side), (side, side), preprocess)
@@ -45,7 +45,7 @@ class _Reached(Exception):
 
 
 def unit_maps(network: nn.Module, subject: Subject, layer: str, *, stop: bool = False) -> Tensor:
-    """(B, C, h, w) what a layer puts out for pictures; of several calls and maps the last call's first.
+    """(B, C, h, w) what a layer puts out for pictures; of several calls and maps the last.
 
     Args:
         network: in the state that `ocellus.nn.hooks.untouched` puts it in.
@@ -71,7 +71,7 @@ def unit_maps(network: nn.Module, subject: Subject, layer: str, *, stop: bool = 
         message = f"{layer} of this {type(network).__name__} is not called when it looks at a picture"
         raise OcellusError(f"{message}: name another layer (--list-layers shows all)", exit_code=2)
     for call in reversed(calls):
-        for tensor in call:
+        for tensor in reversed(call):  # the deepest of several levels
             if is_spatial(tensor) and len(tensor) == len(subject.images):
                 return tensor
     raise without_places(network, subject, layer, calls[-1])

@@ -11,20 +11,22 @@ class Config:
 
     sure: float = 0.99
     """The climb ends when the network's probability for the picture, in 8 bits, is above this."""
-    steps: int = 512
+    steps: int = 256
     """Steps at most."""
-    least: int = 128
+    least: int = 64
     """Steps at least: a class is often reached long before it can be seen."""
     rate: float = 0.02
     """Length of a step: how far a pixel goes, of the way from black to white (Adam's learning rate)."""
-    objective: str = "score"
+    objective: str = "auto"
     """score: the class's logit (the paper's choice); probability: its logarithm, which also pushes the other
     classes down and is surer to end above `sure`; auto: the score, then the probability where that does not
     get there in half of the steps."""
-    decay: float = 0.0
-    """Weight of the L2 norm of the picture around grey, lambda of the paper's equation."""
-    variation: float = 0.0
-    """Weight of the total variation: the mean difference of neighbouring pixels."""
+    decay: float = 0.5
+    """Weight of the picture's L2 norm around grey, lambda of the paper's equation; against a gradient whose
+    mean square is 1."""
+    variation: float = 4.0
+    """Weight of the total variation, half the sum of the squared differences of neighbouring pixels; against
+    a gradient whose mean square is 1."""
     blur: float = 0.5
     """Standard deviation in pixels of the Gaussian that smooths the picture every `blur_every` steps; 0:
     none."""
