@@ -91,7 +91,7 @@ def encoder_state(network: Any, classifier: Any) -> dict[str, Tensor]:
     }
     for field, wanted in theirs.items():
         given = getattr(network.config, field)
-        if not same(given, wanted):
+        if not agrees(given, wanted):
             words = " ".join(f"{value:.8g}" for value in wanted) if isinstance(wanted, tuple) else wanted
             raise OcellusError(
                 f"the weights to begin with were trained on pictures with {field} {words}: give "
@@ -105,7 +105,7 @@ def encoder_state(network: Any, classifier: Any) -> dict[str, Tensor]:
     }
 
 
-def same(given: Any, wanted: Any) -> bool:
+def agrees(given: Any, wanted: Any) -> bool:
     """Whether two settings agree; one number of a tuple is for every channel."""
     if not isinstance(wanted, tuple):
         return bool(given == wanted)
