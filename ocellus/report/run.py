@@ -13,6 +13,7 @@ from ocellus.report import curves, generation, measures, page, samples, tables
 from ocellus.report import evaluation as evaluations
 from ocellus.report.evaluation import Evaluation, Example, Photograph
 from ocellus.report.folder import Run, read_run
+from ocellus.values import Picture
 
 MOST_CLASSES = 60
 """Class names shown as chips; more are counted."""
@@ -96,14 +97,6 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
     chart, remark = curves.precision_chart(found.curves if found else ())
     strips = samples.strips(run.folder)
     sheets = [example for example in examples if example.why == SHEET]
-    shown = [photograph.picture for photograph in photographs]
-    shown += [frame.picture for strip in strips for frame in strip.frames]
-    shown += [
-        part
-        for example in examples
-        for part in (example.truth, example.prediction, example.mistakes)
-        if part is not None
-    ]
     return {
         "title": headline(run),
         "lead": _lead(run, labels),
@@ -117,7 +110,7 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "overall_columns": overall_columns,
         "overall": overall,
         "photographs": photographs,
-        "uri": page.Pictures(shown),
+        "uri": page.Pictures(_pictures(photographs, strips, examples)),
         "charts": large,
         "minor_charts": small,
         "columns": columns,
@@ -140,6 +133,16 @@ def _values(run: Run, photographs: Sequence[Photograph]) -> dict[str, Any]:
         "environment": tables.environment(),
         "megabytes": run.weights.stat().st_size / 1e6 if run.weights.is_file() else 0.0,
     }
+
+
+def _pictures(
+    photographs: Sequence[Photograph], strips: Sequence[samples.Strip], examples: Sequence[Example]
+) -> list[Picture]:
+    """Every picture of the page."""
+    shown = [photograph.picture for photograph in photographs]
+    shown += [frame.picture for strip in strips for frame in strip.frames]
+    parts = [part for one in examples for part in (one.truth, one.prediction, one.mistakes)]
+    return shown + [part for part in parts if part is not None]
 
 
 def _lead(run: Run, labels: Sequence[str]) -> str:
