@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ocellus.errors import OcellusError
 from ocellus.nn.hooks import recorded, untouched
-from ocellus.nn.spatial_layer import last_spatial_layer
+from ocellus.nn.spatial_layer import channels_first, last_spatial_layer
 from ocellus.nn.subject import Subject, run
 
 MARK = 16
@@ -50,7 +50,9 @@ def layer_features(network: nn.Module, subject: Subject, *, layer: str) -> Tenso
         if not calls:
             message = f"{layer} of this {type(network).__name__} is not called"
             raise OcellusError(f"{message}: name another layer (--list-layers shows all)", exit_code=2)
-        rows = [row for tensor in calls[-1] if (row := _row(tensor, len(subject.images))) is not None]
+        size = tuple(subject.images.shape[2:])
+        maps = [channels_first(tensor, size) for tensor in calls[-1]]
+        rows = [row for own in maps if (row := _row(own, len(subject.images))) is not None]
         if not rows:
             shapes = ", ".join(str(tuple(tensor.shape)) for tensor in calls[-1]) or "no tensor"
             message = f"{layer} puts out {shapes}; features are floats (B, D), (B, D, h, w) or (B, T, D)"

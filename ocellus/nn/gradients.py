@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ocellus.errors import OcellusError
 from ocellus.nn.hooks import is_spatial, recorded
-from ocellus.nn.spatial_layer import last_spatial_layer
+from ocellus.nn.spatial_layer import channels_first, last_spatial_layer
 from ocellus.nn.subject import Answer, Score, Subject
 
 
@@ -74,7 +74,12 @@ def layer_gradients(network: nn.Module, subject: Subject, score: Score, layer: s
         kept = [(own, gradient) for own, gradient in zip(maps, found, strict=True) if gradient is not None]
         if kept:
             activations, gradients = zip(*kept, strict=True)
-            return LayerGradients(tuple(own.detach() for own in activations), gradients, answer)
+            size = tuple(subject.images.shape[2:])
+            return LayerGradients(
+                tuple(channels_first(own.detach(), size) for own in activations),
+                tuple(channels_first(own, size) for own in gradients),
+                answer,
+            )
     raise _no_path(network, answer, layer)
 
 

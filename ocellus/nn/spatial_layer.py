@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +16,9 @@ from ocellus.values import Picture
 PASSING = ("Pool", "Dropout", "Identity", "Upsample", "Flatten")
 """Kinds of module, by a part of the class's name, that only pass on what a layer before them found."""
 
+SHARES = ("Softmax",)
+"""Kinds that put out shares: of attention, (B, heads, tokens, tokens), which is no map, or of the answer."""
+
 
 def last_spatial_layer(
     network: nn.Module, image: Picture | Tensor | Subject, *, score: Score | None = None
@@ -23,8 +26,8 @@ def last_spatial_layer(
     """The name of the last layer whose output is a map of the picture.
 
     Not counted: pooling, dropout and resizing; maps with one channel a class, which are the answer itself;
-    maps of regions, whose shape is not the picture's. Of a two-stage detector only what comes before its
-    regions is looked at, the feature pyramid.
+    maps of regions, whose shape is not the picture's; attention. Of a two-stage detector only what comes
+    before its regions is looked at, the feature pyramid.
 
     Args:
         network: any; left as it was.
@@ -74,11 +77,15 @@ def _maps(network: nn.Module, subject: Subject, go: Callable[[], object]) -> lis
                 classes.update(tensor.shape[1] for tensor in tensors_in(output) if tensor.ndim in (2, 4))
             # A block that ends in a pooling puts out the pooling's very tensor: it does not count either.
             elif output is passed[0] or any(word in kinds[name] for word in PASSING):
-                passed[0] = output
-            else:
-                maps = [tensor for tensor in tensors_in(output) if is_spatial(tensor)]
-                maps = [own for own in maps if len(own) == len(subject.images) and _alike(own, size)]
-                found.extend(_Map(name, own.shape[1], own.grad_fn) for own in maps)
+                # What gives back its very input (Identity) leaves a map of the layer before it a map.
+                passed[0] = passed[0] if any(output is given for given in inputs) else output
+            elif not any(word in kinds[name] for word in SHARES):
+                pairs = [(tensor, channels_first(tensor, size)) for tensor in tensors_in(output)]
+                found.extend(
+                    _Map(name, maps.shape[1], tensor.grad_fn)
+                    for tensor, maps in pairs
+                    if is_spatial(maps) and len(maps) == len(subject.images) and _alike(maps.shape[2:], size)
+                )
 
         return hook
 
@@ -87,10 +94,21 @@ def _maps(network: nn.Module, subject: Subject, go: Callable[[], object]) -> lis
     return [entry for entry in found if entry.channels not in classes] or found
 
 
-def _alike(tensor: Tensor, size: tuple[int, ...]) -> bool:
-    """Whether a map has the shape of the picture, as far as whole cells allow."""
-    height, width = tensor.shape[2:]
-    down, across = size[0] / height, size[1] / width
+def channels_first(tensor: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Maps as (B, C, h, w): those of networks that keep channels last, (B, h, w, C), are turned.
+
+    Args:
+        tensor: what a layer puts out; anything else than such maps is given back as it is.
+        size: h, w of the picture that the network is given, by whose shape the two are told apart.
+    """
+    if tensor.ndim != 4 or _alike(tensor.shape[2:], size) or not _alike(tensor.shape[1:3], size):
+        return tensor
+    return tensor.permute(0, 3, 1, 2)
+
+
+def _alike(shape: Sequence[int], size: tuple[int, ...]) -> bool:
+    """Whether a map of (h, w) has the shape of the picture, as far as whole cells allow."""
+    down, across = size[0] / shape[0], size[1] / shape[1]
     return max(down, across) / min(down, across) < 1.5
 
 

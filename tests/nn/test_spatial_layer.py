@@ -82,3 +82,65 @@ def test_segmenters_do_not_end_at_their_answer(name: str) -> None:
         classes = network(images).logits.shape[1]
     last = [module for module in network.get_submodule(found).modules() if isinstance(module, nn.Conv2d)]
     assert not last or last[-1].out_channels != classes
+
+
+class Last(nn.Module):
+    """A network that keeps channels last, and attends to places; or its twin that keeps them first."""
+
+    def __init__(self, *, last: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.last = last
+        self.begin, self.middle, self.end = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 8), nn.Linear(8, 5)
+        self.blocks, self.softmax = nn.Identity(), nn.Softmax(dim=-1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = self.begin(images).permute(0, 2, 3, 1)  # (B, h, w, 6)
+        tokens = maps.flatten(1, 2)
+        shares = self.softmax((tokens @ tokens.mT)[:, None])  # (B, 1, tokens, tokens)
+        maps = self.middle((shares[:, 0] @ tokens).unflatten(1, maps.shape[1:3])).relu()
+        maps = self.blocks(maps * 1 if self.last else maps.permute(0, 3, 1, 2) * 1)
+        return self.end(maps.mean(dim=(1, 2) if self.last else (2, 3)))
+
+
+def test_channels_may_come_last_and_attention_is_no_map() -> None:
+    from ocellus.explain import gradcam
+    from ocellus.nn.features import layer_features
+    from ocellus.nn.subject import subject_of
+
+    last, first = Last(last=True).eval(), Last(last=False).eval()
+    assert torch.allclose(last(image(32)), first(image(32)), atol=1e-6)
+    assert last_spatial_layer(last, image(32), score=class_score(2)) == "middle"
+    heats = [gradcam.explain(network, image(32), layer="middle", score=2).values for network in (last, first)]
+    assert torch.allclose(*heats, atol=1e-6) and heats[0].max() > 0
+    own, twin = (gradcam.explain(one, image(32), layer="blocks", score=2).values for one in (last, first))
+    assert torch.allclose(own, twin, atol=1e-6) and own.max() > 0
+    rows = [layer_features(one, subject_of(one, image(32)), layer="blocks") for one in (last, first)]
+    assert torch.allclose(*rows, atol=1e-6) and rows[0].shape == (1, 8)
+
+
+def test_an_activation_behind_a_step_that_does_nothing_is_found() -> None:
+    """As in timm's norms: Identity where there is no dropout, then a ReLU in place."""
+
+    class Norm(nn.BatchNorm2d):
+        def __init__(self) -> None:
+            super().__init__(6)
+            self.drop, self.act = nn.Identity(), nn.ReLU(inplace=True)
+
+        def forward(self, values: Tensor) -> Tensor:
+            return self.act(self.drop(super().forward(values)))
+
+    network = nn.Sequential(
+        nn.Conv2d(3, 6, 3), Norm(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5)
+    )
+    assert last_spatial_layer(network, image(32), score=class_score(0)) == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("resnet10t", "layer4"), ("efficientnet_lite0", "bn2"), ("convnext_atto", "stages")],
+)
+def test_those_of_timm(name: str, layer: str) -> None:
+    timm = pytest.importorskip("timm")
+    network = timm.create_model(name, num_classes=5).eval()
+    assert last_spatial_layer(network, image(96), score=class_score(0)) == layer
