@@ -91,7 +91,7 @@ class Last(nn.Module):
         super().__init__()
         torch.manual_seed(0)
         self.last = last
-        self.begin, self.middle, self.end = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 8), nn.Linear(8, 5)
+        self.begin, self.middle, self.end = nn.Conv2d(3, 6, 4, 4), nn.Linear(6, 20), nn.Linear(20, 5)
         self.blocks, self.softmax = nn.Identity(), nn.Softmax(dim=-1)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -111,12 +111,12 @@ def test_channels_may_come_last_and_attention_is_no_map() -> None:
     last, first = Last(last=True).eval(), Last(last=False).eval()
     assert torch.allclose(last(image(32)), first(image(32)), atol=1e-6)
     assert last_spatial_layer(last, image(32), score=class_score(2)) == "middle"
-    heats = [gradcam.explain(network, image(32), layer="middle", score=2).values for network in (last, first)]
+    heats = [gradcam.explain(network, image(32), layer="middle", score=4).values for network in (last, first)]
     assert torch.allclose(*heats, atol=1e-6) and heats[0].max() > 0
-    own, twin = (gradcam.explain(one, image(32), layer="blocks", score=2).values for one in (last, first))
+    own, twin = (gradcam.explain(one, image(32), layer="blocks", score=4).values for one in (last, first))
     assert torch.allclose(own, twin, atol=1e-6) and own.max() > 0
     rows = [layer_features(one, subject_of(one, image(32)), layer="blocks") for one in (last, first)]
-    assert torch.allclose(*rows, atol=1e-6) and rows[0].shape == (1, 8)
+    assert torch.allclose(*rows, atol=1e-6) and rows[0].shape == (1, 20)
 
 
 def test_an_activation_behind_a_step_that_does_nothing_is_found() -> None:
