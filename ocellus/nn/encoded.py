@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ocellus.errors import OcellusError
+from ocellus.nn.light import Light
 from ocellus.nn.norm import NormedConv
 from ocellus.nn.squeezenet import SqueezeNet
 
@@ -17,26 +18,28 @@ BORDER = 3
 """Zeros around a picture for a SqueezeNet's 7x7 convolution, so that its cells stay in their places."""
 
 ENCODER = "squeezenet1_0"
-STRIDE = 16
-"""Pixels of the picture that a cell of its coarsest level stands for."""
+STRIDES = {ENCODER: 16, "small": 32}
+"""By encoder, the pixels of the picture that a cell of its coarsest level stands for."""
 
 PREPARED = ("channel_order", "mean", "std")
 
 
-def levels(backbone: SqueezeNet, images: Tensor) -> list[Tensor]:
+def levels(backbone: SqueezeNet | Light, images: Tensor) -> list[Tensor]:
     """Features of normalized images at strides 2, 4, 8 and 16, sides rounded up, each cell in its place.
 
     Args:
-        backbone: SqueezeNet 1.0.
-        images: (B, C, H, W).
+        backbone: SqueezeNet 1.0; or `Light`, which has stride 32 too.
+        images: (B, C, H, W); of `Light` H and W are multiples of 32.
     """
+    if isinstance(backbone, Light):
+        return backbone.levels(images)
     found = [F.relu(backbone.stem(F.pad(images, (BORDER,) * 4)))]
     for stage in backbone.stages:
         found.append(stage(F.max_pool2d(found[-1], 3, stride=2, padding=1)))
     return found
 
 
-def level_channels(backbone: SqueezeNet) -> tuple[int, ...]:
+def level_channels(backbone: SqueezeNet | Light) -> tuple[int, ...]:
     """Channels of `levels`."""
     return (backbone.stem.out_channels, *backbone.channels)
 

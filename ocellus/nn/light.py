@@ -71,8 +71,12 @@ class Light(nn.Module):
         Returns:
             four (B, self.channels[i], H / s, W / s) at strides s = 4, 8, 16 and 32, or less where dilated.
         """
-        features = F.relu_(self.norm(self.stem(images)))  # (B, width, H/2, W/2)
-        levels = []
+        return self.levels(images)[1:]
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """What `forward` gives, and before it the stem's (B, width, H / 2, W / 2)."""
+        features = F.relu_(self.norm(self.stem(images)))
+        levels = [features]
         for pool, wider, stage in zip(self.pools, self.wider, self.stages, strict=True):
             features = F.max_pool2d(features, 2) if pool else features
             features = stage(F.relu_(wider(features)))

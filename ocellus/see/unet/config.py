@@ -26,8 +26,9 @@ class Config:
     width: int = 64
     """Channels at full resolution; each halving doubles them."""
     encoder: str = "own"
-    """The contracting path: own, as published, or squeezenet1_0, which begins with a classifier's weights
-    (--start) where few pictures are to teach much. Then `depth` says nothing, and `width` is of stride 2."""
+    """The contracting path: own, as published; small, a residual one that learns fast from scratch; or
+    squeezenet1_0, which begins with a classifier's weights (--start) where few pictures are to teach much. Of
+    these `depth` says nothing, and `width` is of stride 2."""
     variant: str = "standard"
     """standard, dual_frame (what the skip and the low resolution share is counted once) or tight_frame (Haar
     bands in place of pooling)."""

@@ -12,6 +12,7 @@ from ocellus.errors import require
 from ocellus.nn import encoded
 from ocellus.nn.dense import check_dense
 from ocellus.nn.framelets import Part, convolved, haar, pool, unpool
+from ocellus.nn.light import Light
 from ocellus.nn.norm import NormedConv
 from ocellus.nn.squeezenet import SqueezeNet
 from ocellus.nn.views import VIEWS
@@ -20,7 +21,7 @@ from ocellus.values.segmentation import IGNORED
 
 VARIANTS = ("standard", "dual_frame", "tight_frame")
 NORMS = ("none", "batch", "group")
-ENCODERS = ("own", encoded.ENCODER)
+ENCODERS = ("own", *encoded.STRIDES)
 
 
 class Raw(NamedTuple):
@@ -192,9 +193,10 @@ class UNet(nn.Module):
 
 
 class EncodedUNet(nn.Module):
-    """A U-Net whose contracting path is a classifier's, so that it can begin with what that has learned.
+    """A U-Net whose contracting path is a classifier's, which it can begin with, or a light residual one.
 
-    Its finest features are at half the resolution, and so are its scores, which are enlarged.
+    Its finest features are at half the resolution, and so are its scores, which are enlarged. The decoder has
+    `width` channels there, twice as many at stride 4, and four times as many below.
 
     Args:
         config: the network's settings; `build` checks them.
@@ -203,16 +205,20 @@ class EncodedUNet(nn.Module):
     mean: Tensor
     std: Tensor
     margin = 0
-    stride = encoded.STRIDE
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("mean", torch.tensor(config.mean)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(config.std)[:, None, None], persistent=False)
-        self.backbone = SqueezeNet("1.0", channels=config.channels)
+        self.stride = encoded.STRIDES[config.encoder]
+        self.backbone: SqueezeNet | Light = (
+            SqueezeNet("1.0", channels=config.channels)
+            if config.encoder == encoded.ENCODER
+            else Light(config.channels, norm=config.norm)
+        )
         channels = encoded.level_channels(self.backbone)
-        widths = [config.width << level for level in range(len(channels) - 1)]  # at strides 2, 4 and 8
+        widths = [config.width << min(level, 2) for level in range(len(channels) - 1)]  # from stride 2 on
         coarser = [*widths[1:], channels[-1]]
         self.joins = nn.ModuleList(
             encoded.Join(*sizes, norm=config.norm) for sizes in zip(coarser, channels, widths, strict=False)
@@ -222,12 +228,16 @@ class EncodedUNet(nn.Module):
 
     def forward(self, images: Tensor) -> Raw:
         """Logits (B, K, H, W) of (B, C, H, W) pictures in [0, 1], whatever their size."""
-        *finer, features = encoded.levels(self.backbone, self.normalize(images))
-        features = self.dropout(features)  # (B, C, H/16, W/16), sides rounded up
+        height, width = images.shape[2:]
+        below, right = -height % self.stride, -width % self.stride
+        features = F.pad(self.normalize(images), (0, right, 0, below), mode="replicate")
+        *finer, features = encoded.levels(self.backbone, features)
+        features = self.dropout(features)  # (B, C, h / stride, w / stride)
         for join, fine in zip(reversed(self.joins), reversed(finer), strict=True):
             features = join(features, fine)
-        logits = self.head(features)  # (B, K, H/2, W/2)
-        return Raw(F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False))
+        logits = self.head(features)  # (B, K, h / 2, w / 2)
+        logits = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+        return Raw(logits[..., :height, :width])
 
     def normalize(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> what the first convolution takes, channels-last."""

@@ -20,9 +20,10 @@ SQUEEZENET = classifier.Config(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("encoder", ["squeezenet1_0", "small"])
 @pytest.mark.parametrize("size", [(64, 96), (37, 50)])
-def test_any_size_gives_the_same_size(size: tuple[int, int]) -> None:
-    network = unet.build(CONFIG).eval()
+def test_any_size_gives_the_same_size(encoder: str, size: tuple[int, int]) -> None:
+    network = unet.build(replace(CONFIG, encoder=encoder)).eval()
     assert network(torch.rand(2, 3, *size)).logits.shape == (2, 3, *size)
 
 
@@ -75,9 +76,10 @@ def test_refuses_what_an_encoder_cannot_be() -> None:
             unet.build(replace(CONFIG, **change))
 
 
-def test_learns_one_picture() -> None:
+@pytest.mark.parametrize("encoder", ["squeezenet1_0", "small"])
+def test_learns_one_picture(encoder: str) -> None:
     torch.manual_seed(0)
-    network = unet.build(replace(CONFIG, width=16, dropout=0.0)).train()
+    network = unet.build(replace(CONFIG, encoder=encoder, width=16, dropout=0.0)).train()
     maps = torch.randint(3, (2, 4, 4)).repeat_interleave(16, 1).repeat_interleave(16, 2)
     images = maps[:, None] / 2 + 0.1 * torch.randn(2, 3, 64, 64)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
