@@ -108,7 +108,7 @@ PAPER = Config()
 TINY = Config(width=4, blocks=1, discriminator_width=4, discriminator_layers=1, short_side=32)
 
 SMALL = Config(width=16, blocks=4, discriminator_width=24, short_side=128)
-SMALL_FIT = replace(FIT, steps=4000, learning_rate=4e-4, validate_every=1000, ema=0.99)
+SMALL_FIT = replace(FIT, steps=3500, learning_rate=4e-4, validate_every=1000, ema=0.99)
 
 PRESETS = {
     "small": (SMALL, Train(load=143, crop=128), SMALL_FIT),
