@@ -93,6 +93,8 @@ class Colorizer(nn.Module):
         self.last = Stage((four, four, four), norm="none")
         self.register_buffer("bins", grid())
         self.score = nn.Conv2d(four, len(self.bins) if config.head == "bins" else 2, 1)
+        nn.init.normal_(self.score.weight, std=0.01)  # it begins with no colour in particular
+        nn.init.zeros_(self.score.bias)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Raw:
         """Colours for (B, 3, H, W) or grey (B, 1, H, W) pictures in [0, 1]; their own are not seen."""
