@@ -99,7 +99,8 @@ def channels_first(tensor: Tensor, size: tuple[int, ...]) -> Tensor:
 
     Args:
         tensor: what a layer puts out; anything else than such maps is given back as it is.
-        size: h, w of the picture that the network is given, by whose shape the two are told apart.
+        size: h, w of the picture that the network is given, by whose shape the two are told apart. Where both
+            could be (as many channels as columns), channels are taken to come first.
     """
     if tensor.ndim != 4 or _alike(tensor.shape[2:], size) or not _alike(tensor.shape[1:3], size):
         return tensor

@@ -111,10 +111,10 @@ def test_channels_may_come_last_and_attention_is_no_map() -> None:
     last, first = Last(last=True).eval(), Last(last=False).eval()
     assert torch.allclose(last(image(32)), first(image(32)), atol=1e-6)
     assert last_spatial_layer(last, image(32), score=class_score(2)) == "middle"
-    heats = [gradcam.explain(network, image(32), layer="middle", score=4).values for network in (last, first)]
-    assert torch.allclose(*heats, atol=1e-6) and heats[0].max() > 0
-    own, twin = (gradcam.explain(one, image(32), layer="blocks", score=4).values for one in (last, first))
-    assert torch.allclose(own, twin, atol=1e-6) and own.max() > 0
+    heats = [gradcam.explain(network, image(32), layer="middle", score=3).values for network in (last, first)]
+    assert torch.allclose(*heats, atol=1e-8) and heats[0].max() > 0
+    own, twin = (gradcam.explain(one, image(32), layer="blocks", score=3).values for one in (last, first))
+    assert torch.allclose(own, twin, atol=1e-8) and own.max() > 0
     rows = [layer_features(one, subject_of(one, image(32)), layer="blocks") for one in (last, first)]
     assert torch.allclose(*rows, atol=1e-6) and rows[0].shape == (1, 20)
 
