@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ocellus.errors import OcellusError
 from ocellus.nn.dense import device_of
-from ocellus.nn.hooks import find_layer, is_spatial, mapped, recorded
+from ocellus.nn.hooks import find_layer, is_spatial, mapped, recorded, tensors_in
 from ocellus.nn.spatial_layer import last_spatial_layer
 from ocellus.nn.subject import Subject, run
 
@@ -127,7 +127,7 @@ def silenced(network: nn.Module, layer: str, units: Sequence[int]) -> Iterator[N
 
     Args:
         network: any; the hook is gone after it, whatever happens.
-        layer: the name of a module; channels are the second axis of what it puts out.
+        layer: the name of a module that puts out maps.
         units: which.
 
     Raises:
@@ -136,10 +136,11 @@ def silenced(network: nn.Module, layer: str, units: Sequence[int]) -> Iterator[N
     chosen = torch.as_tensor(list(units), dtype=torch.int64)
 
     def hush(module: nn.Module, inputs: Any, output: Any) -> Any:
+        maps = [tensor for tensor in tensors_in(output) if is_spatial(tensor)]
+        own = maps[-1] if maps else None  # the deepest of several levels, as `unit_maps` gives
+
         def change(tensor: Tensor) -> Tensor:
-            if tensor.ndim < 2 or not tensor.is_floating_point():
-                return tensor
-            return tensor.index_fill(1, chosen.to(tensor.device), 0)
+            return tensor.index_fill(1, chosen.to(tensor.device), 0) if tensor is own else tensor
 
         return mapped(output, change)
 

@@ -78,6 +78,27 @@ def test_masking_an_early_layer_changes_later_maps() -> None:
     assert torch.allclose(without.values, wanted, atol=1e-6)
 
 
+def test_of_several_levels_the_deepest_is_looked_at() -> None:
+    class Levels(nn.Module):
+        def forward(self, images: Tensor) -> list[Tensor]:
+            return [images[:, :2], -images]
+
+    class Deep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.levels = Levels()
+
+        def forward(self, images: Tensor) -> Tensor:
+            fine, deep = self.levels(images)
+            return torch.stack([fine.mean(dim=(1, 2, 3)), deep[:, 2].mean(dim=(1, 2))], dim=1)
+
+    options = {"layer": "levels", "score": 1}
+    found = activations.explain(Deep(), image(8), **options, config=Config(mask=(2,)))
+    assert found.count == 3 and found.masking is not None and found.masking.after == 0 > found.masking.before
+    whole = activations.explain(Deep(), image(8), layer="levels")
+    assert torch.equal(whole.values[list(whole.channels).index(1)], -image(8)[0, 1])
+
+
 def test_effects_are_the_falls_of_single_units() -> None:
     found = activations.explain(Colors(), picture(), layer="conv", score=0, config=Config(effects=True))
     assert found.effects is not None and found.effects.tolist() == pytest.approx([5, 0, 0, 0])
