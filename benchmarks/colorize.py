@@ -23,7 +23,7 @@ from torch import Tensor
 
 from benchmarks.sr_losses import imported
 from ocellus import catalog, weights
-from ocellus.data.dataset import Dataset, Record
+from ocellus.data.dataset import Dataset
 from ocellus.data.images import read_picture
 from ocellus.data.read import read
 from ocellus.imagine.colorize import recipe as colorizing
@@ -53,15 +53,10 @@ FIGURES = (
 def in_colour(dataset: Dataset) -> Dataset:
     """The data set without its grey pictures."""
     splits = {
-        split: tuple(record for record in records if not is_grey(record))
+        split: tuple(record for record in records if not colorizing.is_grey(record))
         for split, records in dataset.splits.items()
     }
     return replace(dataset, splits=splits)
-
-
-def is_grey(record: Record) -> bool:
-    """Whether training would refuse a picture."""
-    return float(colorizing.small_lab(record)[:, 1:].abs().max()) < colorizing.GREY
 
 
 def judged(classifier: Path, labelled: Path, networks: dict[str, Any], limit: int) -> dict[str, float]:

@@ -201,6 +201,11 @@ class Recipe(LightningModule):
         return {"coloured": torch.cat(rows, 1)} if rows else {}
 
 
+def is_grey(record: Record) -> bool:
+    """Whether a picture has no colours to learn."""
+    return float(small_lab(record)[:, 1:].abs().max()) < GREY
+
+
 def small_lab(record: Record, *, longest: int = COUNTED) -> Tensor:
     """(1, 3, H, W) L, a and b of a picture with at most so many pixels a side."""
     image = as_float(read_one(record, 3))[None]
