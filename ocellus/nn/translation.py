@@ -91,7 +91,9 @@ def make_generator(config: GeneratorConfig, channels: int, outputs: int) -> Resi
     )
 
 
-def seen(picture: Picture, *, channels: int, short_side: int, device: torch.device | str = "cpu") -> Tensor:
+def as_seen(
+    picture: Picture, *, channels: int, short_side: int, device: torch.device | str = "cpu"
+) -> Tensor:
     """(1, C, h, w) float32 in [0, 1]: a picture as a generator looks at it.
 
     Args:
@@ -132,7 +134,7 @@ def translated(
     Raises:
         OcellusError: a picture of other channels.
     """
-    images = seen(picture, channels=channels, short_side=short_side, device=device)
+    images = as_seen(picture, channels=channels, short_side=short_side, device=device)
     made = generate(images).float()
     if tuple(made.shape[2:]) != picture.size:
         smaller = made.shape[2] > picture.size[0]

@@ -15,7 +15,7 @@ from ocellus.imagine.pix2pix.config import RUN, Run
 from ocellus.imagine.pix2pix.model import Pix2Pix
 from ocellus.nn.dense import device_of
 from ocellus.nn.generators import as_trained
-from ocellus.nn.translation import picture_of, seen, translated
+from ocellus.nn.translation import as_seen, picture_of, translated
 from ocellus.values import Picture
 
 
@@ -66,7 +66,7 @@ def condition_of(network: Pix2Pix, picture: Picture, *, seed: int = 0) -> Pictur
             exit_code=2,
         )
     make = named(config.condition, channels=config.channels)
-    image = seen(picture, channels=config.outputs, short_side=config.short_side)[0]
+    image = as_seen(picture, channels=config.outputs, short_side=config.short_side)[0]
     return picture_of(make(image, np.random.default_rng(seed)), path=picture.path)
 
 
