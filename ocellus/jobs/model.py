@@ -55,9 +55,16 @@ class Model:
 
         Raises:
             OcellusError: the file is missing, is not a picture, or has other channels than the network takes;
-                or probabilities are asked of a system that has none, with exit code 2.
+                or probabilities are asked of a system that has none, or the file holds a discriminator, with
+                exit code 2.
         """
         card = catalog.card(self.header.system)
+        if self.header.part:
+            raise OcellusError(
+                f"{self.source} holds the {self.header.part} of {card.name}, which answers nothing: give the "
+                "best.safetensors beside it, or look at this one with `ocellus explain`",
+                exit_code=2,
+            )
         if card.verb == "generate":
             return self.generate(picture, probabilities=probabilities, options=options)
         if options is not None:

@@ -17,6 +17,7 @@ from ocellus.imagine.pix2pix.config import Run, Train
 from ocellus.imagine.pix2pix.inference import condition_of
 from ocellus.imagine.pix2pix.loss import generator_terms, judge_loss
 from ocellus.imagine.pix2pix.model import paired
+from ocellus.jobs.model import load
 from ocellus.values import Picture
 
 TINY = pix2pix.TINY
@@ -155,6 +156,9 @@ def test_discriminator_has_a_file_of_its_own_and_is_explained(tmp_path: Path) ->
     pair = Picture(pixels=picture(40, 40).pixels, channels=images[0])
     heat = gradcam.explain(again, pair, score=parse_target("verdict"))
     assert heat.size == (40, 40) and heat.target == "verdict real" and heat.values.sum() > 0
+    with pytest.raises(OcellusError, match="holds the discriminator of imagine/pix2pix") as caught:
+        load(path)(picture())
+    assert caught.value.exit_code == 2
     header = replace(header, part="critic")
     weights.save(tmp_path / "critic.safetensors", judge, header)
     with pytest.raises(OcellusError, match="has no critic"):
