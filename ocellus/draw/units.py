@@ -30,7 +30,7 @@ def draw_filters(filters: Filters, *, columns: int = 0, cell: int = 72, most: in
     weights = filters.weights[:most]
     columns = columns or max(4, ceil(len(weights) ** 0.5 * 1.3))
     cells = [_filter(own, filters.colored, cell) for own in weights]
-    captions = [str(index) for index in range(len(cells))]
+    captions = [str(number) for number in (filters.numbers or range(len(weights)))[: len(cells)]]
     return draw_sheet(cells, columns=columns, captions=captions, cell_width=cell, gap=6)
 
 

@@ -25,6 +25,7 @@ class Filters:
         kind: of layer, "Conv2d".
         in_picture: whether the channels are those of the picture in [0, 1], red first, whatever order and
             scale the network was trained with; else they are those of the layer's own input.
+        numbers: (N,) which filter of the layer each is; empty: in the layer's order.
         method: "filters".
     """
 
@@ -32,6 +33,7 @@ class Filters:
     layer: str
     kind: str = "Conv2d"
     in_picture: bool = False
+    numbers: tuple[int, ...] = ()
     method: str = "filters"
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class Filters:
         """Writes the weights and what they are of to a .npz file."""
         tensors = {"norms": self.norms(), "smoothness": self.smoothness(), "weights": self.weights}
         arrays: dict[str, Any] = {name: values.cpu().numpy() for name, values in tensors.items()}
+        arrays["numbers"] = np.array(self.numbers or range(len(self)), np.int64)
         arrays |= {"layer": self.layer, "kind": self.kind, "in_picture": self.in_picture}
         with Path(path).open("wb") as file:
             np.savez_compressed(file, **arrays)

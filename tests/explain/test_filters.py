@@ -87,6 +87,13 @@ def test_order_drawing_and_file(tmp_path: Path) -> None:
     network = Prepared(torch.randn(4, 3, 3, 3) * torch.tensor([1.0, 3, 0, 2])[:, None, None, None])
     found = filters.explain(network, config=Config(order="norm"))
     assert (found.norms().diff() <= 0).all() and found.to_dict()["silent"] == 1
+    plain = filters.explain(network).weights
+    assert all(
+        torch.equal(own, plain[number]) for own, number in zip(found.weights, found.numbers, strict=True)
+    )
+    assert found.numbers == tuple(
+        network.conv.weight.flatten(1).norm(dim=1).argsort(descending=True).tolist()
+    )
     found.save(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as arrays:
         assert arrays["layer"] == "conv" and torch.equal(torch.from_numpy(arrays["weights"]), found.weights)

@@ -68,7 +68,8 @@ def explain(
         if acts:
             weights = _on_colors(weights, _mixing(network, subject, first))
     found = Filters(weights=weights, layer=name, kind=type(module).__name__, in_picture=acts)
-    return replace(found, weights=found.weights[_order(found, config.order)].contiguous())
+    order = _order(found, config.order)
+    return replace(found, weights=found.weights[order].contiguous(), numbers=tuple(order.tolist()))
 
 
 def _first(network: nn.Module, subject: Subject) -> str:
