@@ -195,8 +195,10 @@ class UNet(nn.Module):
 class EncodedUNet(nn.Module):
     """A U-Net whose contracting path is a classifier's, which it can begin with, or a light residual one.
 
-    Its finest features are at half the resolution, and so are its scores, which are enlarged. The decoder has
-    `width` channels there, twice as many at stride 4, and four times as many below.
+    The classes are scored at every resolution, and the scores added up from coarse to fine as in FCN (Long
+    2015, arXiv:1411.4038, section 4.2): the way from the loss to the coarse features is short, and they learn
+    fast. The finest are at half the resolution, and enlarged. The decoder has `width` channels there, twice
+    as many at stride 4, and four times as many below.
 
     Args:
         config: the network's settings; `build` checks them.
@@ -224,7 +226,9 @@ class EncodedUNet(nn.Module):
             encoded.Join(*sizes, norm=config.norm) for sizes in zip(coarser, channels, widths, strict=False)
         )
         self.dropout = nn.Dropout2d(config.dropout)
-        self.head = nn.Conv2d(widths[0], config.classes, 1)
+        self.scores = nn.ModuleList(
+            nn.Conv2d(inputs, config.classes, 1) for inputs in (channels[-1], *reversed(widths))
+        )
 
     def forward(self, images: Tensor) -> Raw:
         """Logits (B, K, H, W) of (B, C, H, W) pictures in [0, 1], whatever their size."""
@@ -233,15 +237,21 @@ class EncodedUNet(nn.Module):
         features = F.pad(self.normalize(images), (0, right, 0, below), mode="replicate")
         *finer, features = encoded.levels(self.backbone, features)
         features = self.dropout(features)  # (B, C, h / stride, w / stride)
-        for join, fine in zip(reversed(self.joins), reversed(finer), strict=True):
+        first, *scores = self.scores
+        logits = first(features)
+        for join, score, fine in zip(reversed(self.joins), scores, reversed(finer), strict=True):
             features = join(features, fine)
-        logits = self.head(features)  # (B, K, h / 2, w / 2)
-        logits = F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
-        return Raw(logits[..., :height, :width])
+            logits = doubled(logits) + score(features)  # (B, K, ...), h / 2 and w / 2 at the end
+        return Raw(doubled(logits)[..., :height, :width])
 
     def normalize(self, images: Tensor) -> Tensor:
         """(B, C, H, W) in [0, 1] -> what the first convolution takes, channels-last."""
         return prepared(self, images)
+
+
+def doubled(scores: Tensor) -> Tensor:
+    """(B, K, H, W) -> (B, K, 2 H, 2 W), bilinearly."""
+    return F.interpolate(scores, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def prepared(network: UNet | EncodedUNet, images: Tensor) -> Tensor:

@@ -51,7 +51,7 @@ def test_begins_with_a_classifiers_features() -> None:
     mine = [name for name in state if name.startswith("backbone.")]
     assert len(mine) == 50
     assert all(torch.equal(state[name], known.state_dict()[name]) for name in mine)
-    assert torch.equal(state["head.weight"], network.head.weight)
+    assert torch.equal(state["scores.0.weight"], network.scores[0].weight)
 
 
 @pytest.mark.parametrize(
