@@ -7,6 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+SMALL = 0.3
+"""Spread of fresh learned codes, beside noise of spread 1: so a generator does not begin with one picture a
+class."""
+
 
 def class_shares(classes: Tensor | None, *, count: int, kinds: int, like: Tensor) -> Tensor:
     """(B, K) shares of the classes: all to one class, or 1 / K each where none is given.
@@ -29,6 +33,25 @@ def never_empty(vectors: Tensor) -> Tensor:
     return vectors if vectors.shape[1] else vectors.new_ones(len(vectors), 1)
 
 
+def class_spread(features: Tensor, shares: Tensor) -> Tensor:
+    """(B,) how much the pictures of a batch that are of a picture's class differ: 0 where it is alone.
+
+    The mean over all features of their standard deviation (Karras 2017, arXiv:1710.10196, section 3, there
+    over all pictures). A generator that always draws the same picture of a class is seen by it at once.
+
+    Args:
+        features: (B, C, h, w).
+        shares: (B, K) of the classes.
+    """
+    rows = features.float().flatten(1)  # (B, D)
+    counts = shares.sum(dim=0).clamp_min(1e-6)[:, None]  # (K, 1)
+    with torch.autocast(features.device.type, enabled=False):
+        means = shares.T @ rows / counts
+        apart = (rows - shares @ means).square()
+        deviations = (shares.T @ apart / counts + 1e-8).sqrt().mean(dim=1)  # (K,)
+        return shares @ deviations
+
+
 class ClassCode(nn.Module):
     """A class as a vector: one-hot, learned, or none.
 
@@ -42,7 +65,7 @@ class ClassCode(nn.Module):
         super().__init__()
         self.kind = kind
         self.size = {"one_hot": classes, "learned": size, "none": 0}[kind]
-        self.table = nn.Parameter(torch.randn(classes, size)) if kind == "learned" else None
+        self.table = nn.Parameter(SMALL * torch.randn(classes, size)) if kind == "learned" else None
 
     def forward(self, shares: Tensor) -> Tensor:
         """(B, K) shares of the classes -> (B, self.size)."""

@@ -39,6 +39,8 @@ class Config:
     """Channels of the discriminator's first stage; of dense a fifth of its units."""
     spectral: bool = True
     """The discriminator's weights are divided by their largest singular value, instead of batch norm."""
+    compares: bool = True
+    """The discriminator of light is told how much the pictures of a batch and class differ."""
     dropout: float = 0.0
     """Share of the hidden units that are dropped in training, of dense."""
 

@@ -12,7 +12,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ocellus.errors import require
 from ocellus.imagine.conditional_gan.config import Config
-from ocellus.nn.class_conditions import ClassCode, ConditionalNorm, Maxout, class_shares, never_empty
+from ocellus.nn.class_conditions import (
+    ClassCode,
+    ConditionalNorm,
+    Maxout,
+    class_shares,
+    class_spread,
+    never_empty,
+)
 
 ARCHITECTURES = ("light", "dcgan", "dense")
 CONDITIONS = ("none", "concat", "embedding", "projection")
@@ -144,7 +151,8 @@ class Discriminator(nn.Module):
         convs: list[nn.Module] = [nn.Conv2d(a, b, 4, 2, 1, bias=not published) for a, b in pairwise(widths)]
         if not published:
             widths.append(2 * widths[-1])
-            convs.append(nn.Conv2d(widths[-2], widths[-1], 3, padding=1))
+            convs.append(nn.Conv2d(widths[-2] + config.compares, widths[-1], 3, padding=1))
+        self.compares = config.compares and not published
         self.convs = nn.ModuleList(convs)
         # The first has no norm (Radford 2015, section 3); light and spectral ones have none.
         normed = [published and not config.spectral and index > 0 for index in range(len(convs))]
@@ -185,10 +193,15 @@ class Discriminator(nn.Module):
             planes = shares[:, :, None, None].expand(-1, -1, *images.shape[2:])
             features = torch.cat([features, planes.to(features)], dim=1)
         if self.plane is not None:
-            plane = self.plane(shares).reshape(len(images), 1, *images.shape[2:])
+            plane = self.config.side * self.plane(shares)  # as large as a picture, where its norm is 1
+            plane = plane.reshape(len(images), 1, *images.shape[2:])
             features = torch.cat([features, plane.to(features)], dim=1)
         features = features.contiguous(memory_format=torch.channels_last)
-        for conv, norm in zip(self.convs, self.norms, strict=True):
+        for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
+            if self.compares and index == len(self.convs) - 1:
+                plane = class_spread(features, shares)[:, None, None, None]
+                plane = plane.expand(-1, 1, *features.shape[2:]).to(features)
+                features = torch.cat([features, plane], dim=1)
             features = F.leaky_relu(norm(conv(features)), SLOPE)
         return features
 

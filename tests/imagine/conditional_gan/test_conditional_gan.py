@@ -25,6 +25,7 @@ from ocellus.imagine.conditional_gan.model import (
     example,
     stages_of,
 )
+from ocellus.nn.class_conditions import class_spread
 from ocellus.values import Picture
 
 WORST = 1e-4
@@ -113,7 +114,7 @@ def test_the_class_counts_where_there_is_one(architecture: str, condition: str) 
 
 def test_projection_by_hand() -> None:
     """logit = ψ(Σφ) + v_y · Σφ, Miyato 2018, equation 3; without a class v is the mean over classes."""
-    config = replace(TINY, classes=3, spectral=False)
+    config = replace(TINY, classes=3, spectral=False, compares=False)
     torch.manual_seed(0)
     judge = build_discriminator(config).eval()
     images, classes = torch.rand(5, 1, 16, 16), torch.tensor([0, 1, 2, 2, 0])
@@ -130,6 +131,28 @@ def test_projection_by_hand() -> None:
             assert found[row, 0].item() == pytest.approx(wanted.item(), rel=1e-4, abs=1e-5)
             between_all = pooled[row] @ weight + bias + pooled[row] @ table.mean(dim=0)
             assert mean[row, 0].item() == pytest.approx(between_all.item(), rel=1e-4, abs=1e-5)
+
+
+def test_spread_by_hand() -> None:
+    """Per class: the deviation of each feature, and the mean over features; a picture alone has none."""
+    features = torch.tensor([[0.0, 1.0], [4.0, 1.0], [5.0, 7.0], [2.0, 4.0]])[:, :, None, None]
+    classes = nn.functional.one_hot(torch.tensor([0, 0, 1, 0]), 2).float()
+    found = class_spread(features, classes)
+    first, second = (torch.tensor(column).std(correction=0) for column in ([0.0, 4.0, 2.0], [1.0, 1.0, 4.0]))
+    mean = ((first + second) / 2).item()
+    assert found.tolist() == pytest.approx([mean, mean, 1e-4, mean], abs=1e-4)
+
+
+def test_the_discriminator_compares_the_pictures_of_a_class() -> None:
+    """The logit of a picture depends on the others of its class in the batch, and on no others."""
+    torch.manual_seed(0)
+    judge = build_discriminator(TINY).eval()
+    images, classes = torch.rand(4, 1, 16, 16), torch.tensor([0, 0, 1, 1])
+    changed = images.clone()
+    changed[3] = images[2]
+    with torch.no_grad():
+        before, after = judge(images, classes), judge(changed, classes)
+    assert torch.allclose(before[:2], after[:2], atol=1e-6) and (before[2] - after[2]).abs() > 1e-6
 
 
 def test_spectral_norm_is_one() -> None:
