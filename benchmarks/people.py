@@ -1,4 +1,4 @@
-"""Pictures of people with masks for a portrait network: the portraits, and people of COCO to train on besides.
+"""People with masks for a portrait network: the portraits, and people of COCO to train on besides.
 
     python -m benchmarks.people ../shared/data runs/people
 
