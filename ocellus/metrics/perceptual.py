@@ -92,7 +92,8 @@ class PerceptualDistance:
 
 def unit(features: Tensor) -> Tensor:
     """(B, C, h, w) -> the same, each place's of length 1 over the channels."""
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + EPS)
+    # Where all are 0, as behind a ReLU, the root's gradient is not finite; that of this norm is 0.
+    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + EPS)
 
 
 def linear_weights(state: Mapping[str, Tensor]) -> tuple[Tensor, ...]:

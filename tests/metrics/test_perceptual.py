@@ -81,6 +81,15 @@ def test_gradients_pull_a_picture_towards_the_other() -> None:
     assert distance((image - 0.05 * image.grad).detach(), truth).distance.sum() < before
 
 
+def test_gradients_are_finite_where_no_feature_answers() -> None:
+    image = torch.zeros(1, 3, 4, 4)
+    image[..., :2] = 0.5
+    image.requires_grad_()
+    found = PerceptualDistance(lambda images: {"relu": images.relu()}, network="relu")
+    found(image, torch.rand(1, 3, 4, 4)).distance.sum().backward()
+    assert image.grad is not None and image.grad.isfinite().all() and image.grad[..., :2].abs().max() > 0
+
+
 def test_weights_for_other_features_are_refused() -> None:
     images = torch.rand(1, 3, 4, 4)
     for given, wanted in (
