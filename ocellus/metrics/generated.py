@@ -13,7 +13,7 @@ from ocellus.errors import OcellusError
 from ocellus.metrics.classifier_score import classifier_score
 from ocellus.metrics.diversity import COLLAPSED, Diversity, diversity_per_class
 from ocellus.metrics.feature_distance import kid
-from ocellus.metrics.sliced_wasserstein import sliced_wasserstein
+from ocellus.metrics.sliced_wasserstein import COARSEST, sliced_wasserstein
 
 PATCHES = 64
 DIRECTIONS = 128
@@ -65,8 +65,14 @@ class Against:
         """From (N, C, H, W) pictures and their (N,) labels.
 
         Raises:
-            OcellusError: a class with fewer than two pictures, or one that the judge does not know.
+            OcellusError: a class with fewer than two pictures, or one that the judge does not know; pictures
+                too small to be compared.
         """
+        if min(images.shape[2:]) < COARSEST:
+            raise OcellusError(
+                f"pictures of {images.shape[3]}x{images.shape[2]} pixels are too small to validate on: "
+                f"{COARSEST} or more a side are compared; give larger ones, or no split to validate on"
+            )
         counts = torch.bincount(labels, minlength=len(names)).tolist()
         few = [f"{name} has {count}" for name, count in zip(names, counts, strict=True) if count < 2]
         if few:

@@ -175,9 +175,11 @@ class Discriminator(nn.Module):
 
         Args:
             images: (B, C, side, side) in [0, 1].
-            classes: (B,) int64, (B, K) shares, or None: an equal share of all.
+            classes: (B,) int64, (B, K) shares, or None: an equal share of all. Of the condition "none" they
+                count for nothing: a judge that knew them would ask for pictures of a class all the same.
         """
-        shares = class_shares(classes, count=len(images), kinds=self.config.classes, like=images)
+        known = None if self.config.condition == "none" else classes
+        shares = class_shares(known, count=len(images), kinds=self.config.classes, like=images)
         features = self.features(images, shares)
         pooled = features.sum(dim=(2, 3))  # (B, features)
         logits: Tensor = self.last(features if self.config.architecture == "dcgan" else pooled)

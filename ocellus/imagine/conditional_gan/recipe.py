@@ -55,7 +55,7 @@ class Recipe(LightningModule):
         self, config: Config, sampling: Train, fit: Fit, labels: LabelMap, skeleton: Skeleton | None = None
     ) -> None:
         super().__init__()
-        check(sampling, fit)
+        check(sampling, fit, config=config)
         self.automatic_optimization = False
         self.config, self.sampling, self.fit, self.labels = config, sampling, fit, labels
         self.monitor, self.lower_is_better = sampling.monitor, MONITORS[sampling.monitor]
@@ -182,7 +182,7 @@ class Recipe(LightningModule):
         return {"samples": sheet_of([list(row) for row in torch.split(pictures, COLUMNS)])}
 
 
-def check(sampling: Train, fit: Fit) -> None:
+def check(sampling: Train, fit: Fit, *, config: Config) -> None:
     """See that the settings can be.
 
     Raises:
@@ -203,4 +203,10 @@ def check(sampling: Train, fit: Fit) -> None:
     if sampling.monitor in ("kid", "top1") and not sampling.judge:
         raise OcellusError(
             f"--monitor {sampling.monitor} takes a --judge, a classifier's weights", exit_code=2
+        )
+    if sampling.monitor == "top1" and (config.condition == "none" or config.classes < 2):
+        raise OcellusError(
+            "--monitor top1 is how often a judge names the class that was asked for, and no class is: give "
+            "--monitor kid",
+            exit_code=2,
         )

@@ -155,6 +155,18 @@ def test_the_discriminator_compares_the_pictures_of_a_class() -> None:
     assert torch.allclose(before[:2], after[:2], atol=1e-6) and (before[2] - after[2]).abs() > 1e-6
 
 
+def test_without_a_class_the_discriminator_does_not_look_at_labels() -> None:
+    """Not even to compare the pictures of a batch: it compares all of them."""
+    torch.manual_seed(0)
+    judge = build_discriminator(replace(TINY, condition="none")).eval()
+    images = torch.rand(4, 1, 16, 16)
+    with torch.no_grad():
+        first, second = judge(images, torch.tensor([0, 0, 1, 1])), judge(images, torch.tensor([0, 1, 1, 1]))
+        assert torch.equal(first, second) and torch.equal(first, judge(images))
+        images[3] = images[2]
+        assert ((judge(images) - first)[:2].abs() > 1e-6).all()
+
+
 def test_spectral_norm_is_one() -> None:
     torch.manual_seed(0)
     judge = build_discriminator(replace(TINY, side=28)).train()

@@ -220,5 +220,11 @@ def test_data_that_does_not_fit(tmp_path: Path) -> None:
 def test_settings_that_make_no_sense(changed: dict[str, object], wanted: str) -> None:
     with pytest.raises(OcellusError, match=wanted):
         Recipe(TINY, replace(Train(), **changed), Fit(), LabelMap(("cat", "train")))
+    judged = Train(monitor="top1", judge="judge.safetensors")
+    for config in (replace(TINY, condition="none"), replace(TINY, classes=1)):
+        with pytest.raises(OcellusError, match="no class is: give --monitor kid"):
+            Recipe(config, judged, Fit(), LabelMap(("cat",)))
+    with pytest.raises(OcellusError, match="pictures of 8x8 pixels are too small"):
+        Against.made(torch.rand(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64), names=("cat",))
     with pytest.raises(OcellusError, match="accumulate is 2"):
         Recipe(TINY, Train(), Fit(accumulate=2), LabelMap(("cat", "train")))
