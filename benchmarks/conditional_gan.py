@@ -83,10 +83,10 @@ def trained(system: str, data: Path, out: Path, *, preset: str, **values: Any) -
     return train(system, data, out=out, preset=preset, resume=(out / "last.ckpt").is_file(), **values).weights
 
 
-def everything(data: Path, judges: dict[str, Judge]) -> Real:
-    """All drawings of all splits."""
+def unseen(data: Path, judges: dict[str, Judge]) -> Real:
+    """The drawings of the split "val", on which neither the generators nor the second judge were trained."""
     dataset = ocellus.read(data, view="labels")
-    records = [record for _, record in dataset.records()]
+    records = dataset.splits["val"]
     examples = ClassExamples(records, dataset, train=None, channels=1, short_side=28, crop=28)
     batch = collate_classes([examples[0, index] for index in range(len(examples))])
     return Real(images=batch.images, labels=batch.labels, names=dataset.labels.names, judges=judges)
@@ -179,7 +179,7 @@ def main() -> None:
         "see/classifier", arguments.data, arguments.out / "judge", preset="thumbnails", channels=1, **given
     )
     judges["second judge"] = Judge.load(path)
-    real = everything(arguments.data, judges)
+    real = unseen(arguments.data, judges)
     chosen = (
         arguments.only.split(";") if arguments.only else list(VARIANTS) if arguments.table else ["default"]
     )
