@@ -67,6 +67,8 @@ class Recipe(LightningModule):
             if looks and sampling.loss_network
             else None
         )
+        if self.eye is not None:
+            self.eye.check_size((sampling.crop, sampling.crop), what="a square of --crop")
         self.shown: tuple[Record, ...] = ()
 
     @property
@@ -165,7 +167,8 @@ class Recipe(LightningModule):
             made = self.made(network, small, reduced=reduced)
             plain = as_a_file(resize_bicubic(small, factor))
             row = {name: call(made, truth, crop=factor, luma=luma) for name, call in FIGURES.items()}
-            row["gain"] = row["psnr"] - psnr(plain, truth, crop=factor, luma=luma)
+            row["psnr"] = min(row["psnr"], PERFECT)
+            row["gain"] = row["psnr"] - min(psnr(plain, truth, crop=factor, luma=luma), PERFECT)
             if self.eye is not None:
                 place = next(network.parameters()).device
                 looked = [self.eye.features(image[None].to(place)) for image in (made, truth)]
@@ -183,7 +186,10 @@ class Recipe(LightningModule):
         image = read_shrunk(record, self.sampling.shrink, crop=factor * LEAST, channels=self.config.channels)
         height, width = (min(length, side) if side else length for length in image.shape[1:])
         height, width = height - height % factor, width - width % factor
-        top, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
+        # What the factor leaves over is cut from the bottom and the right, as of the published test pictures.
+        top, left = (
+            (length - side) // 2 if 0 < side < length else 0 for length in (image.shape[1], image.shape[2])
+        )
         truth = as_float(image[:, top : top + height, left : left + width]).contiguous()
         return low_resolution(truth, factor), truth
 
@@ -207,6 +213,8 @@ class Recipe(LightningModule):
 FIGURES = {"psnr": psnr, "ssim": ssim}
 LEAST = 8
 """Least side of a small picture that can be judged, in pixels."""
+PERFECT = 100.0
+"""PSNR in dB that counts where pictures are the same: blank ones are, and infinity has no mean."""
 SEEN = 192
 """Side of the pictures on the sheet of samples."""
 

@@ -127,6 +127,28 @@ def test_validation_measures_what_it_says(tmp_path: Path) -> None:
     assert recipe.samples(recipe.network)["enlarged"].shape == (3, 2 * 192, 3 * 192)
 
 
+def test_a_blank_picture_does_not_decide(tmp_path: Path) -> None:
+    """It is enlarged without an error, infinite PSNR, beside which no other picture would count."""
+    dataset = pictures(tmp_path)
+    Image.new("RGB", (32, 32)).save(tmp_path / "val" / "0.png")
+    figures = make(SYSTEM, dataset, {}).validator(dataset, "val")
+    recipe = make(SYSTEM, dataset, {})
+    found = figures(recipe.network.eval())
+    other = recipe.measure(recipe.network, dataset.splits["val"][1:], reduced=False)
+    assert found["psnr"] == pytest.approx((100 + other["psnr"]) / 2)
+    assert found["gain"] == pytest.approx(other["gain"] / 2)
+
+
+def test_what_the_factor_leaves_over_is_cut_from_the_end(tmp_path: Path) -> None:
+    dataset = pictures(tmp_path, side=47)  # 47 x 56
+    record = dataset.splits["val"][0]
+    whole = torch.from_numpy(np.array(Image.open(record.image))).permute(2, 0, 1).float() / 255
+    _, truth = make(SYSTEM, dataset, {"factor": 4}).pair(record)
+    assert torch.equal(truth, whole[:, :44])
+    _, middle = make(SYSTEM, dataset, {"factor": 4, "validate_side": 40}).pair(record)
+    assert torch.equal(middle, whole[:, 3:43, 8:48])
+
+
 def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
     assert_resumes(SYSTEM, pictures(tmp_path / "data"), tmp_path / "runs", ema=0.9)
 
