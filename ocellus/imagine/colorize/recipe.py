@@ -25,6 +25,9 @@ from ocellus.training.optimizers import make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 
+BALANCE = 0.5
+"""Lambda of the balanced accuracy, whatever the loss's is, so that trainings can be compared. The paper's 0
+lets the rarest colour of a picture decide alone."""
 GREY = 3.0
 """A picture is grey where no pixel's a or b is further from 0: JPEG makes greys of up to 2."""
 COUNTED = 64
@@ -65,6 +68,7 @@ class Recipe(LightningModule):
         if adversarial:
             self.strategy = STRATEGY
         self.register_buffer("weights", torch.ones(len(self.network.bins)))
+        self.prior: Tensor | None = None
         self.shown: tuple[Record, ...] = ()
 
     @property
@@ -111,9 +115,10 @@ class Recipe(LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Of the network, and of the discriminator where there is one."""
-        parts = [make_optimizer(self.network, self.fit)]
+        betas = (0.9, 0.999) if self.discriminator is None else (0.5, 0.999)  # of both players
+        parts = [make_optimizer(self.network, self.fit, betas=betas)]
         if self.discriminator is not None:
-            parts.append(make_optimizer(self.discriminator, self.fit, betas=(0.5, 0.999)))
+            parts.append(make_optimizer(self.discriminator, self.fit, betas=betas))
         return parts
 
     def companions(self) -> dict[str, nn.Module]:
@@ -123,35 +128,38 @@ class Recipe(LightningModule):
     def examples(self, dataset: Dataset, split: str) -> PictureExamples:
         """A split's pictures, varied as the settings say; how frequent their colours are is counted."""
         records = dataset.splits[split]
-        self.weights.copy_(self._rarity(records))
+        self.prior = self._prior(records, grey=False)
+        self.weights.copy_(rarity(self.prior, rebalance=self.sampling.rebalance))
         return PictureExamples(records, dataset, train=self.sampling, channels=3, seed=self.fit.seed)
 
-    def _rarity(self, records: tuple[Record, ...]) -> Tensor:
-        """(K,) how much each bin counts, by all pictures.
+    def _prior(self, records: tuple[Record, ...], *, grey: bool) -> Tensor:
+        """(K,) how likely each bin is, by all pictures.
 
         Raises:
-            OcellusError: one of them is grey.
+            OcellusError: one of them is grey, and none may be.
         """
-        bins = self.network.bins
+        bins = self.network.bins.cpu()
         counts = torch.zeros(len(bins))
         for record in records:
             ab = small_lab(record)[:, 1:]
-            if float(ab.abs().max()) < GREY:
+            if not grey and float(ab.abs().max()) < GREY:
                 raise OcellusError(
                     f"{record.image} is grey: colours are learnt from pictures in colour; leave it out"
                 )
             places, _ = encode(ab[0].flatten(1).T, bins, neighbours=1)
             counts += torch.bincount(places.flatten(), minlength=len(bins))
         if not float(counts.sum()):
-            return torch.ones_like(counts)
-        prior = smoothed(counts / counts.sum(), bins, sigma=self.sampling.sigma)
-        return rarity(prior, rebalance=self.sampling.rebalance)
+            return torch.full_like(counts, 1 / len(bins))
+        return smoothed(counts / counts.sum(), bins, sigma=self.sampling.sigma)
 
     def validator(self, dataset: Dataset, split: str) -> Validate | None:
         """Measures, on a split: the area under the accuracy curve, raw and with rare colours counting more
         ("accuracy", "balanced_accuracy"), PSNR of a and b, and how colourful the pictures are beside the true
-        ones. None: it has no pictures."""
+        ones. None: it has no pictures. What is rare is as in training; without one, as in the split "train",
+        or else in what is measured."""
         records = dataset.splits.get(split, ())
+        if self.prior is None and records:
+            self.prior = self._prior(dataset.splits.get("train") or records, grey=True)
         self.shown = tuple(records[:SHOWN])
         reduced = choose_precision(self.fit.precision, choose_device(self.fit.device)) == "bf16"
 
@@ -175,10 +183,11 @@ class Recipe(LightningModule):
         with torch.autocast(place.type, torch.bfloat16, enabled=reduced):
             ab = colours(network, light.to(place)).float().cpu()  # type: ignore[arg-type]
         places, _ = encode(truth.permute(1, 2, 0), self.network.bins.cpu(), neighbours=1)
+        balance = None if self.prior is None else rarity(self.prior, rebalance=BALANCE)[places[..., 0]]
         made = lab_to_rgb(torch.cat([light, ab], 1))[0]
         return {
             "accuracy": accuracy_area(ab[0], truth),
-            "balanced_accuracy": accuracy_area(ab[0], truth, weights=self.weights.cpu()[places[..., 0]]),
+            "balanced_accuracy": accuracy_area(ab[0], truth, weights=balance),
             "psnr": ab_psnr(ab[0], truth),
             "colourfulness": colourfulness(made),
             "true_colourfulness": colourfulness(lab_to_rgb(lab)[0]),

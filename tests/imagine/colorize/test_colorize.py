@@ -207,6 +207,20 @@ def test_rare_colours_count_more(tmp_path: Path) -> None:
     torch.testing.assert_close(plain.weights, torch.ones(313))
 
 
+def test_balanced_accuracy_is_the_same_measure_for_all(tmp_path: Path) -> None:
+    """Of one network: in any training, and where there is none; and not the plain accuracy."""
+    dataset = pictures(tmp_path)
+    network = make(SYSTEM, dataset, {}).network
+    found = []
+    for settings, training in (({"rebalance": 1.0}, True), ({"rebalance": 0.2}, True), ({}, False)):
+        recipe = make(SYSTEM, dataset, settings)
+        if training:
+            recipe.examples(dataset, "train")
+        found.append(recipe.validator(dataset, "val")(network))
+    assert found[0] == found[1] == found[2]
+    assert found[0]["balanced_accuracy"] < found[0]["accuracy"] - 1e-3
+
+
 def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
     assert_resumes(SYSTEM, pictures(tmp_path / "data"), tmp_path / "runs", ema=0.9)
 
