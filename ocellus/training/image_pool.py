@@ -32,7 +32,7 @@ class ImagePool:
         kept, and the one whose place it takes goes out.
 
         Args:
-            images: (B, C, H, W), all ever given of one size.
+            images: (B, C, H, W); where B is above 1, all ever given of one size.
 
         Returns:
             (B, C, H, W), without gradient.
@@ -54,8 +54,8 @@ class ImagePool:
         return torch.stack(answer)
 
     def state_dict(self) -> dict[str, Any]:
-        """What it holds, for a checkpoint: one tensor (N, C, H, W), with N = 0 where it holds nothing."""
-        return {"held": torch.stack(self.held) if self.held else torch.empty(0)}
+        """What it holds, for a checkpoint: (C, H, W) each; with batches of one they may differ in size."""
+        return {"held": list(self.held)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up what another held."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -53,6 +55,16 @@ def test_pool_s_state_is_all_of_it() -> None:
     empty = ImagePool(3)
     empty.load_state_dict(ImagePool(3).state_dict())
     assert empty.held == []
+
+
+def test_pool_keeps_pictures_of_any_size_one_at_a_time(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    one, other = ImagePool(2), ImagePool(2)
+    for number in range(12):
+        one.query(torch.full((1, 3, 4 + number % 3, 5), float(number)))
+    torch.save(one.state_dict(), tmp_path / "pool.pt")
+    other.load_state_dict(torch.load(tmp_path / "pool.pt", weights_only=True))
+    assert all(torch.equal(a, b) for a, b in zip(one.held, other.held, strict=True))
 
 
 def test_pool_passes_no_gradient_and_of_size_0_everything() -> None:
