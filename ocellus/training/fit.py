@@ -88,6 +88,12 @@ def fit(
         Interrupted: Ctrl-C or SIGTERM; the folder can be resumed.
     """
     check(settings)
+    if settings.accumulate > 1 and not recipe.automatic_optimization:
+        raise OcellusError(
+            f"--accumulate {settings.accumulate}: two networks that play against each other both step with "
+            "each batch; give a larger --batch-size",
+            exit_code=2,
+        )
     place = layout()
     device = choose_device(settings.device)
     if not len(examples):

@@ -105,6 +105,13 @@ def test_both_rates_follow_the_schedule(tmp_path: Path) -> None:
     assert all(first == second for first, second in rates)
 
 
+def test_gradients_of_several_batches_are_not_added_up(tmp_path: Path) -> None:
+    settings = Fit(**{**SETTINGS.__dict__, "accumulate": 2})
+    with pytest.raises(OcellusError, match=r"--accumulate 2.*--batch-size") as caught:
+        train(tmp_path, settings, recipe=Game(), validate=validate)
+    assert caught.value.exit_code == 2 and not (tmp_path / "last.ckpt").exists()
+
+
 def test_loss_that_is_not_finite(tmp_path: Path) -> None:
     game = Game(poison=2)
     with pytest.raises(OcellusError, match="step 3 gave numbers that are not finite") as caught:
