@@ -91,7 +91,13 @@ class Jpeg:
     high: int = 60
 
     def __call__(self, image: Tensor, dice: Generator) -> Tensor:
-        """(C, H, W) -> the same size."""
+        """(C, H, W) -> the same size.
+
+        Raises:
+            OcellusError: another number of channels. Exit code 2.
+        """
+        if len(image) not in (1, 3):
+            raise OcellusError(f"JPEG files have 1 channel or 3, not {len(image)}", exit_code=2)
         quality = int(dice.integers(self.low, self.high + 1))
         array = (image.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy()
         held = io.BytesIO()

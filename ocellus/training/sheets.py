@@ -32,3 +32,14 @@ def sheet_of(rows: Sequence[Sequence[Tensor]]) -> Tensor:
             top, left = GAP + number * height, GAP + column * width
             sheet[:, top : top + cell.shape[1], left : left + cell.shape[2]] = cell
     return sheet
+
+
+def in_rows(parts: Sequence[Sequence[Tensor]], *, each: int = 2) -> list[list[Tensor]]:
+    """Rows for a sheet: pictures that belong together, so many such parts in a row; the last may be shorter.
+
+    Args:
+        parts: of (C, H, W).
+        each: parts in a row.
+    """
+    starts = range(0, len(parts), each)
+    return [[image for part in parts[first : first + each] for image in part] for first in starts]

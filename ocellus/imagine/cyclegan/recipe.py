@@ -27,11 +27,13 @@ from ocellus.training.image_pool import ImagePool
 from ocellus.training.optimizers import make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
-from ocellus.training.sheets import sheet_of
+from ocellus.training.sheets import in_rows, sheet_of
 
 MONITORS = ("swd", "cycle")
 SHOWN = 4
 """Pictures of either domain on a sheet."""
+SIDE = 256
+"""Of the squares that are measured, where neither the network nor the recipe has a size."""
 
 
 class Recipe(LightningModule):
@@ -131,7 +133,7 @@ class Recipe(LightningModule):
 
     def domains(self, dataset: Dataset, split: str, *, train: Train | None) -> DomainExamples:
         """A split's pictures; with `train` None alike: the middle square at the network's size."""
-        side = self.config.short_side or self.sampling.crop
+        side = self.config.short_side or self.sampling.crop or SIDE
         return DomainExamples(
             dataset.splits[split],
             dataset,
@@ -160,9 +162,9 @@ class Recipe(LightningModule):
         for name, images, way in (("forward", self.shown[0], 0), ("backward", self.shown[1], 1)):
             found = [there(network, image, way=way, fit=self.fit) for image in images]
             triples = [[image[0], *ends] for image, ends in zip(images, found, strict=True)]
-            rows = [first + second for first, second in zip(triples[::2], triples[1::2], strict=False)]
-            if triples:
-                sheets[name] = sheet_of(rows or triples)
+            rows = in_rows(triples)
+            if rows:
+                sheets[name] = sheet_of(rows)
         return sheets
 
 

@@ -143,9 +143,7 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
     from ocellus.data.images import read_picture
 
     if config.condition:
-        from ocellus.data.degradations import named
-
-        named(config.condition)
+        check_condition(config)
     wanted = view(config)
     if data.view != wanted:
         hint = "leave --condition out" if data.view == "pairs" else f'ocellus.read(path, view="{wanted}")'
@@ -159,3 +157,24 @@ def adapt(config: Config, data: Dataset, *, pretrained: bool) -> Config:
     channels = (config.channels, config.outputs)
     first.pair(channels=channels if config.direction == "forward" else channels[::-1])
     return config
+
+
+def check_condition(config: Config) -> None:
+    """See that what is made of pictures has the channels that the network looks at.
+
+    Raises:
+        OcellusError: no such condition, or it has others. Exit code 2.
+    """
+    import numpy as np
+    import torch
+
+    from ocellus.data.degradations import named
+
+    make = named(config.condition, channels=config.channels)
+    made = len(make(torch.zeros(config.outputs, 16, 16), np.random.default_rng(0)))
+    if made != config.channels:
+        raise OcellusError(
+            f"--condition {config.condition} of pictures of {config.outputs} channels has {made}, and the "
+            f"network looks at {config.channels}: give --channels {made}",
+            exit_code=2,
+        )

@@ -29,11 +29,13 @@ from ocellus.training.devices import choose_device, choose_precision
 from ocellus.training.optimizers import make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
-from ocellus.training.sheets import sheet_of
+from ocellus.training.sheets import in_rows, sheet_of
 
 MONITORS = ("swd", "l1", "ssim")
 SHOWN = 6
 """Pairs on a sheet."""
+SIDE = 256
+"""Of the squares that are measured, where neither the network nor the recipe has a size."""
 
 
 class Recipe(LightningModule):
@@ -106,7 +108,7 @@ class Recipe(LightningModule):
 
     def pairs(self, dataset: Dataset, split: str, *, train: Train | None) -> PairExamples:
         """A split's pairs; with `train` None whole and alike: the middle square at the network's size."""
-        config, side = self.config, self.config.short_side or self.sampling.crop
+        config, side = self.config, self.config.short_side or self.sampling.crop or SIDE
         return PairExamples(
             dataset.splits.get(split, ()),
             dataset,
@@ -132,9 +134,9 @@ class Recipe(LightningModule):
     def samples(self, network: nn.Module) -> dict[str, Tensor]:
         """A sheet: condition, answer, truth, two pairs a row."""
         made = [answers_to(network, [pair], fit=self.fit)[0] for pair in self.shown]
-        triples = [(pair[0][0], answer, pair[1][0]) for pair, answer in zip(self.shown, made, strict=True)]
-        rows = [[*first, *second] for first, second in zip(triples[::2], triples[1::2], strict=False)]
-        return {"answers": sheet_of(rows or triples)} if triples else {}
+        triples = [[pair[0][0], answer, pair[1][0]] for pair, answer in zip(self.shown, made, strict=True)]
+        rows = in_rows(triples)
+        return {"answers": sheet_of(rows)} if rows else {}
 
 
 def answers_to(network: nn.Module, pairs: list[tuple[Tensor, Tensor]], *, fit: Fit) -> list[Tensor]:

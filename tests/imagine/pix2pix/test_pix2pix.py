@@ -128,6 +128,16 @@ def test_data_that_does_not_fit(tmp_path: Path) -> None:
         pix2pix.adapt(replace(TINY, condition="edges"), read(root, view="pairs"), pretrained=False)
     with pytest.raises(OcellusError, match="no degradation 'fog'"):
         pix2pix.adapt(replace(TINY, condition="fog"), read(root, view="pairs"), pretrained=False)
+    plain = read(root, view="pictures")
+    for condition, outputs, words in (
+        ("blur", 3, "has 3, and the network looks at 1: give --channels 3"),
+        ("jpeg", 2, "JPEG files have 1 channel or 3, not 2"),
+    ):
+        asked = replace(TINY, condition=condition, channels=1, outputs=outputs)
+        with pytest.raises(OcellusError, match=words) as caught:
+            pix2pix.adapt(asked, plain, pretrained=False)
+        assert caught.value.exit_code == 2
+    pix2pix.adapt(replace(TINY, condition="grey+jpeg", channels=1), plain, pretrained=False)
     with pytest.raises(OcellusError, match='view="pairs"'):
         pix2pix.adapt(TINY, read(root, view="pictures"), pretrained=False)
     assert (pix2pix.view(TINY), pix2pix.view(replace(TINY, condition="edges"))) == ("pairs", "pictures")

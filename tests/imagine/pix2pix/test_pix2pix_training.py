@@ -103,6 +103,18 @@ def test_number_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
     assert all(parameter.isfinite().all() for parameter in recipe.parameters())
 
 
+def test_whole_pictures_of_several_sizes_are_measured_and_all_shown(tmp_path: Path) -> None:
+    """Neither the network nor the recipe has a size: squares of one are measured; three pairs, two rows."""
+    root = write_pairs(tmp_path / "pairs", train=2, val=2)
+    write_pairs(tmp_path / "other", train=0, val=1, size=(44, 48))
+    (tmp_path / "other" / "val" / "0.png").rename(root / "val" / "9.png")
+    data = read(root, view="pairs")
+    recipe = make(SYSTEM, data, {"short_side": 0, "crop": 0, "load": 0, "batch_size": 1})
+    figures = recipe.validator(data, "val")(recipe.network.eval())
+    assert figures["pictures"] == 3
+    assert recipe.samples(recipe.network)["answers"].shape == (3, 2 + 2 * 258, 2 + 6 * 258)
+
+
 def test_settings_that_cannot_be(tmp_path: Path) -> None:
     data = read(write_pairs(tmp_path / "pairs"), view="pairs")
     for name, value in (("loss", "l2"), ("game", "poker"), ("monitor", "fid")):
