@@ -92,7 +92,11 @@ class Recipe(LightningModule):
         game = self.sampling.game
         real = style_patches(self.style, len(images), side=self.sampling.crop).to(images)
         real.requires_grad_(self.sampling.penalty > 0)
-        judged_real, judged_fake = self.discriminator(real), self.discriminator(painted.detach())
+        # A gradient's gradient needs the digits that autocast would take away.
+        reduced = torch.is_autocast_enabled(images.device.type) and not self.sampling.penalty
+        with torch.autocast(images.device.type, enabled=reduced):
+            judged_real = self.discriminator(real)
+        judged_fake = self.discriminator(painted.detach())
         judged = discriminator_loss(judged_real, judged_fake, kind=game)
         told = {"discriminator": judged.detach()}
         if self.sampling.penalty:
@@ -149,7 +153,8 @@ class Recipe(LightningModule):
 
         def validate(network: nn.Module) -> dict[str, float]:
             rows = [self.measure(network, held[0, index].image) for index in range(len(held))]
-            return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+            means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+            return {**means, "pictures": float(len(rows))}
 
         self.dataset = dataset
         return validate if records else None

@@ -75,7 +75,8 @@ def test_figures_and_samples_of_a_validation(world: dict[str, Any]) -> None:
     validate = made.validator(world["dataset"], "val")
     torch.manual_seed(0)
     figures = validate(made.network.eval())
-    assert set(figures) == {"total", "content", "style", "variation", "stability"}
+    assert set(figures) == {"total", "content", "style", "variation", "stability", "pictures"}
+    assert figures["pictures"] == len(world["dataset"].splits["val"])
     parts = figures["content"] + figures["style"] + figures["variation"]
     assert figures["total"] == pytest.approx(parts, rel=1e-5)
     sheet = made.samples(made.network)["painted"]
@@ -104,6 +105,21 @@ def test_steadiness_is_learnt_for_videos(world: dict[str, Any]) -> None:
         torch.manual_seed(0)
         found[weight] = made.validator(world["dataset"], "val")(made.network.eval())["stability"]
     assert found[1000.0] < 0.8 * found[0.0]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_gradient_of_a_gradient_keeps_its_digits(world: dict[str, Any], penalty: float) -> None:
+    """In bf16 the real patches are judged in fp32 where their gradient is squared."""
+    made = recipe(world, adversarial=1.0, penalty=penalty)
+    optimizers, kinds = made.configure_optimizers(), []
+    made.optimizers = lambda: optimizers
+    made.manual_backward = lambda loss: loss.backward()
+    made.discriminator.register_forward_hook(lambda module, inputs, logits: kinds.append(logits.dtype))
+    examples = made.examples(world["dataset"], "train")
+    with torch.autocast("cpu", torch.bfloat16):
+        made.training_step(made.collate([examples[0, 0]]), 0)
+    real = torch.float32 if penalty else torch.bfloat16
+    assert kinds == [real, torch.bfloat16, torch.bfloat16]
 
 
 @pytest.mark.parametrize(
