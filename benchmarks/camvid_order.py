@@ -2,8 +2,7 @@
 
     python -m benchmarks.camvid_order ../shared/data/camvid --out runs/camvid-order
 
-The three strides of FCN and PSPNet have the same encoder (`ocellus.nn.light`); all are trained from scratch
-with the same loss, pictures, batches, steps and schedule, and the figure is that of the last step's averaged
+All have the same encoder (`ocellus.nn.light`) and are trained from scratch with the same loss, pictures, batches, steps and schedule, and the figure is that of the last step's averaged
 weights at the pictures' own size, not the best of several validations. A run that was stopped goes on when
 the command is given again, and one that is finished is not repeated.
 """
@@ -25,7 +24,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "FCN-16s": ("see/fcn", {"stride": 16}),
     "FCN-8s": ("see/fcn", {"stride": 8}),
     "PSPNet": ("see/pspnet", {}),
-    "U-Net": ("see/unet", {}),
+    "U-Net": ("see/unet", {"encoder": "small", "width": 16}),
 }
 SHARED: dict[str, Any] = {
     "short_side": 240, "loss": "cross_entropy+dice", "flip": 0.5, "scale_low": 0.75, "scale_high": 1.5,
