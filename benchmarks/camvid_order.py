@@ -2,9 +2,10 @@
 
     python -m benchmarks.camvid_order ../shared/data/camvid --out runs/camvid-order
 
-All have the same encoder (`ocellus.nn.light`) and are trained from scratch with the same loss, pictures, batches, steps and schedule, and the figure is that of the last step's averaged
-weights at the pictures' own size, not the best of several validations. A run that was stopped goes on when
-the command is given again, and one that is finished is not repeated.
+All have the same encoder (`ocellus.nn.light`) and are trained from scratch with the same loss, pictures,
+batches, steps and schedule, and the figure is that of the last step's averaged weights at the pictures' own
+size, not the best of several validations. A run that was stopped goes on when the command is given again, and
+one that is finished is not repeated.
 """
 
 from __future__ import annotations
