@@ -78,6 +78,23 @@ def test_one_seed_one_plane() -> None:
     assert torch.equal(first.points, again.points) and first.divergence == again.divergence
 
 
+def test_one_thread_so_that_the_plane_is_the_same_on_all_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    counts: list[int] = []
+    real = TSNE.fit_transform
+
+    def fit(self: TSNE, features: np.ndarray) -> np.ndarray:
+        counts.extend(pool["num_threads"] for pool in threadpool_info())
+        return real(self, features)
+
+    monkeypatch.setattr(TSNE, "fit_transform", fit)
+    with threadpool_limits(2):
+        tsne.explain(Rows(*(part[::4] for part in groups())), config=tsne.Config(iterations=250))
+    assert counts and set(counts) == {1}
+
+
 def test_what_cannot_be_laid_out_is_refused() -> None:
     rows = groups()
     some = lambda count: Rows(*(part[:count] for part in rows))  # noqa: E731

@@ -85,6 +85,7 @@ def _plane(
     """
     try:
         manifold: Any = import_module("sklearn.manifold")
+        threads: Any = import_module("threadpoolctl")  # comes with scikit-learn
     except ImportError:
         message = "scikit-learn is not installed: pip install 'ocellus[explain]'"
         raise OcellusError(message, exit_code=2) from None
@@ -97,7 +98,9 @@ def _plane(
         learning_rate="auto",
         random_state=config.seed,
     )
-    with warnings.catch_warnings():
+    # In one thread: several add up their shares in the order in which they are ready, and after some hundred
+    # steps the plane would be another one each time, and on each machine.
+    with warnings.catch_warnings(), threads.threadpool_limits(1):
         warnings.simplefilter("ignore", RuntimeWarning)  # of parallel threads that it counts for itself
         points = tsne.fit_transform(features)
     return points, float(tsne.kl_divergence_)
