@@ -186,18 +186,29 @@ def create_database(folder: Path | str, space: Space) -> FeatureDatabase:
         OcellusError: the folder holds something already (exit code 2), or cannot be written.
     """
     folder = Path(folder)
-    begun = {NUMBERS, LINES, LOG, HEADER + ".writing"}  # what a writer leaves that was killed right here
-    if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= begun):
-        raise OcellusError(f"{folder} is there already: give a new or empty folder", exit_code=2)
+    _see_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (NUMBERS, LINES, LOG):
-            write_at(folder / name, 0, b"")
-        replace_whole(folder / HEADER, space_text(space).encode())  # the last: with it it is a database
-        flush_folder(folder.parent)
+        with locked(folder / LOG):
+            _see_free(folder)  # again: another process may have made one, and stored rows
+            for name in (NUMBERS, LINES, LOG):
+                write_at(folder / name, 0, b"")
+            replace_whole(folder / HEADER, space_text(space).encode())  # the last: with it it is a database
+            flush_folder(folder.parent)
     except OSError as error:
         raise OcellusError(f"{folder} cannot be written ({error.strerror}); name another place") from error
     return FeatureDatabase(folder)
+
+
+def _see_free(folder: Path) -> None:
+    """See that a folder holds nothing but what a writer leaves that was killed while it made a database.
+
+    Raises:
+        OcellusError: it does. Exit code 2.
+    """
+    begun = {NUMBERS, LINES, LOG, f"{LOG}.lock", f"{HEADER}.writing"}
+    if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= begun):
+        raise OcellusError(f"{folder} is there already: give a new or empty folder", exit_code=2)
 
 
 def is_database(path: Path | str) -> bool:

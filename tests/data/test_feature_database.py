@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -273,6 +274,22 @@ def test_a_creation_cut_off_can_be_begun_again(tmp_path: Path) -> None:
     (tmp_path / NUMBERS).touch()
     (tmp_path / LINES).touch()
     assert len(create_database(tmp_path, SPACE)) == 0
+
+
+def test_a_creation_does_not_empty_what_another_process_made_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = feature_database.locked
+
+    def late(path: Path) -> AbstractContextManager[None]:  # the other is done just before the lock is taken
+        monkeypatch.setattr(feature_database, "locked", real)
+        create_database(tmp_path, SPACE).append(*batch(0))
+        return real(path)
+
+    monkeypatch.setattr(feature_database, "locked", late)
+    with pytest.raises(OcellusError, match="is there already"):
+        create_database(tmp_path, SPACE)
+    assert holds(FeatureDatabase(tmp_path), 3)
 
 
 def test_spaces_that_cannot_be_compared_say_why() -> None:
