@@ -23,16 +23,25 @@ def logits_in(output: Any) -> Tensor:
     dictionary.
 
     Raises:
-        OcellusError: there is no tensor in it. Exit code 2.
+        OcellusError: there is no tensor in it, or it is a picture. Exit code 2.
     """
     for name in ("logits", "out"):
         found = output.get(name) if isinstance(output, dict) else getattr(output, name, None)
         if isinstance(found, Tensor):
             return found
+    if makes_pictures(output):  # whose colors would pass for classes
+        message = "the network puts out a picture and no scores"
+        cure = "explain a unit (unit:LAYER,CHANNEL) or its discriminator, or take a number out yourself"
+        raise OcellusError(f"{message}: {cure}: output_score(function)", exit_code=2)
     for tensor in tensors_in(output):
         return tensor
     message = f"the network puts out {type(output).__name__} without a tensor in it"
     raise OcellusError(f"{message}; take the number out yourself: output_score(function)", exit_code=2)
+
+
+def makes_pictures(output: Any) -> bool:
+    """Whether what a network of ours puts out is a picture: a field `pictures` and no `logits`."""
+    return isinstance(getattr(output, "pictures", None), Tensor) and not hasattr(output, "logits")
 
 
 def class_score(label: int | Tensor, *, name: str = "") -> Score:

@@ -27,6 +27,7 @@ from ocellus.nn.field_calls import Reach
 from ocellus.nn.field_rules import GATE, NORM, start_reach, traced
 from ocellus.nn.field_taps import Axis
 from ocellus.nn.hooks import find_layer, is_spatial, recorded, tensors_in, untouched
+from ocellus.nn.spatial_layer import channels_first
 from ocellus.nn.subject import Subject, run
 
 Box = tuple[int, int, int, int]
@@ -127,7 +128,8 @@ def gradient_box(
         pixels = subject.images.detach().requires_grad_()
         run(network, subject._replace(images=pixels))
         maps = [tensor for tensor in record.activations[layer][-1] if is_spatial(tensor)][-1]
-        gradient = _gradient(maps[0, channel, row, column], pixels)
+        own = channels_first(maps, tuple(subject.images.shape[2:]))
+        gradient = _gradient(own[0, channel, row, column], pixels)
     if gradient is None or not gradient.any():
         return (0, 0, 0, 0)
     strength = gradient[0].double().abs().sum(dim=0)  # (h, w)

@@ -21,6 +21,7 @@ from ocellus.errors import OcellusError
 from ocellus.nn.class_scores import class_score, logits_in, pixel_score, region_score, weighted_mean, winners
 from ocellus.nn.detection_scores import box_score, is_detections, keypoint_score, mask_score
 from ocellus.nn.hooks import recorded, tensors_in
+from ocellus.nn.spatial_layer import channels_first
 from ocellus.nn.subject import Answer, Score, Subject, is_two_stage, run
 
 __all__ = [
@@ -112,13 +113,24 @@ def unit_score(layer: str, channel: int) -> Score:
     def number(network: nn.Module, subject: Subject) -> Tensor:
         with recorded(network, [layer], gradients=torch.is_grad_enabled()) as record:
             run(network, subject)
-        maps = record.activations[layer][-1][0] if record.activations[layer] else None
-        if maps is None or maps.ndim < 2 or not 0 <= channel < maps.shape[1]:
-            given = "was not called" if maps is None else f"puts out {tuple(maps.shape)}"
-            raise OcellusError(f"there is no unit {channel} of {layer}: it {given}", exit_code=2)
-        return maps[:, channel].flatten(1).amax(dim=1)
+        calls = record.activations[layer]
+        given = calls[-1][0] if calls and calls[-1] else None
+        units = None if given is None else _units(given, subject)
+        if units is None or len(units) != len(subject.images) or not 0 <= channel < units.shape[1]:
+            what = "was not called" if not calls else "puts out no tensor"
+            what = what if given is None else f"puts out {tuple(given.shape)}"
+            raise OcellusError(f"there is no unit {channel} of {layer}: it {what}", exit_code=2)
+        return units[:, channel].flatten(1).amax(dim=1)
 
     return Score(f"unit {channel} of {layer}", number)
+
+
+def _units(given: Tensor, subject: Subject) -> Tensor | None:
+    """(B, C, ...) what a layer puts out, its units second; tokens (B, T, D) and maps that keep channels last
+    are turned. None where there are no units."""
+    if given.ndim == 3:
+        return given.transpose(1, 2)
+    return channels_first(given, tuple(subject.images.shape[2:])) if given.ndim > 1 else None
 
 
 def output_score(function: Callable[[Any], Tensor], *, text: str = "a number of its own") -> Score:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ocellus.errors import OcellusError
 from ocellus.nn.dense import device_of
 from ocellus.nn.hooks import find_layer, is_spatial, mapped, recorded, tensors_in
-from ocellus.nn.spatial_layer import last_spatial_layer
+from ocellus.nn.spatial_layer import channels_first, last_spatial_layer
 from ocellus.nn.subject import Subject, run
 
 SIDE = 224
@@ -73,7 +73,7 @@ def unit_maps(network: nn.Module, subject: Subject, layer: str, *, stop: bool = 
     for call in reversed(calls):
         for tensor in reversed(call):  # the deepest of several levels
             if is_spatial(tensor) and len(tensor) == len(subject.images):
-                return tensor
+                return channels_first(tensor, tuple(subject.images.shape[2:]))
     raise without_places(network, subject, layer, calls[-1])
 
 
@@ -122,13 +122,17 @@ def check_units(units: Sequence[int], count: int, layer: str) -> None:
 
 
 @contextmanager
-def silenced(network: nn.Module, layer: str, units: Sequence[int]) -> Iterator[None]:
+def silenced(
+    network: nn.Module, layer: str, units: Sequence[int], *, size: tuple[int, ...] = ()
+) -> Iterator[None]:
     """Some units of a layer are 0 while the block runs, in each of its calls.
 
     Args:
         network: any; the hook is gone after it, whatever happens.
         layer: the name of a module that puts out maps.
         units: which.
+        size: h, w of what the network is given, by which maps that keep channels last are told; (): there
+            are none.
 
     Raises:
         OcellusError: no such layer. Exit code 2.
@@ -140,7 +144,10 @@ def silenced(network: nn.Module, layer: str, units: Sequence[int]) -> Iterator[N
         own = maps[-1] if maps else None  # the deepest of several levels, as `unit_maps` gives
 
         def change(tensor: Tensor) -> Tensor:
-            return tensor.index_fill(1, chosen.to(tensor.device), 0) if tensor is own else tensor
+            if tensor is not own:
+                return tensor
+            last = bool(size) and channels_first(tensor, size) is not tensor
+            return tensor.index_fill(3 if last else 1, chosen.to(tensor.device), 0)
 
         return mapped(output, change)
 

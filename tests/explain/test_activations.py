@@ -140,3 +140,26 @@ def test_network_is_left_as_it_was() -> None:
     activations.explain(network, picture(), config=Config(mask=(0,), effects=True))
     assert network.training and network.conv.weight.requires_grad and torch.equal(network.conv.weight, before)
     assert all(not module._forward_hooks for module in network.modules())
+
+
+def test_units_of_maps_that_keep_channels_last() -> None:
+    """As Swin's: (B, h, w, C). The units are the channels, not the rows."""
+
+    class Turned(Colors):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turn = nn.Identity()
+
+        def forward(self, images: Tensor) -> Tensor:
+            return 10 * self.turn(self.relu(self.conv(images)).permute(0, 2, 3, 1)).mean(dim=(1, 2))
+
+    for config in (Config(order="index", effects=True), Config(order="index", mask=(0,))):
+        first, last = (
+            activations.explain(network, picture(), layer=layer, score=0, config=config)
+            for network, layer in ((Colors(), "relu"), (Turned(), "turn"))
+        )
+        assert last.count == 4 and torch.equal(first.values, last.values)
+        if first.effects is not None and last.effects is not None:
+            assert torch.allclose(first.effects, last.effects, atol=1e-5) and first.effects[0] > 1
+        if first.masking is not None and last.masking is not None:
+            assert last.masking.after == pytest.approx(first.masking.after) == 0

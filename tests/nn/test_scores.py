@@ -189,6 +189,37 @@ def test_units_and_numbers_of_ones_own() -> None:
     assert asked(both, Says(torch.tensor([[5.0, 3.0]])))[0] == [2]
 
 
+@pytest.mark.parametrize("form", ["maps", "channels last", "tokens"])
+def test_a_unit_is_a_channel_wherever_channels_are(form: str) -> None:
+    class Turned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.turn = nn.Identity()
+
+        def forward(self, images: Tensor) -> Tensor:
+            maps = images.repeat(1, 2, 1, 1)  # (1, 6, 16, 16)
+            given = {"maps": maps, "channels last": maps.permute(0, 2, 3, 1)}
+            return self.turn(given.get(form, maps.flatten(2).transpose(1, 2)))
+
+    images = image(16)
+    assert asked(unit_score("turn", 5), Turned(), images)[0] == pytest.approx([float(images[0, 2].max())])
+    with pytest.raises(OcellusError, match="no unit 6 of turn"):
+        asked(unit_score("turn", 6), Turned(), images)
+
+
+def test_the_colors_of_a_made_picture_are_no_classes() -> None:
+    class Raw(NamedTuple):
+        pictures: Tensor
+
+    class Paints(nn.Module):
+        def forward(self, images: Tensor) -> Raw:
+            return Raw(images)
+
+    for score in (top(), class_score(0), region_score(box=(0, 0, 2, 2)), similarity(torch.ones(3))):
+        with pytest.raises(OcellusError, match="puts out a picture and no scores"):
+            asked(score, Paints(), image(8))
+
+
 NAMES = ("tabby", "tiger cat", "golf ball")
 
 

@@ -64,7 +64,7 @@ def explain(
             place = config.mask_layer or layer
             gone, count = _gone(network, subject, place, config)
             masking = _masked(network, subject, asked, place, gone, count, names)
-            with silenced(network, place, gone):
+            with silenced(network, place, gone, size=tuple(subject.images.shape[2:])):
                 maps = unit_maps(network, subject, layer)[0].float().cpu()
         else:
             maps = unit_maps(network, subject, layer)[0].float().cpu()
@@ -121,12 +121,12 @@ def _masked(
     """What becomes of an answer without some units."""
     answer = asked.ask(network, subject)
     settled = answer.settled
-    with silenced(network, layer, gone):
+    with silenced(network, layer, gone, size=tuple(subject.images.shape[2:])):
         after = settled.ask(network, subject).values
     shares, first = None, []
     logits = [logits_in(run(network, subject)).float()] if settled.labels is not None else []
     if logits and logits[0].ndim == 2 and settled.labels is not None:
-        with silenced(network, layer, gone):
+        with silenced(network, layer, gone, size=tuple(subject.images.shape[2:])):
             logits.append(logits_in(run(network, subject)).float())
         label = int(settled.labels[0])
         before_share, after_share = (float(one.softmax(dim=1)[0, label]) for one in logits)
@@ -148,6 +148,6 @@ def _effects(
     answer = asked.ask(network, subject)
     falls = []
     for unit in chosen:
-        with silenced(network, layer, [unit]):
+        with silenced(network, layer, [unit], size=tuple(subject.images.shape[2:])):
             falls.append(float(answer.values[0] - answer.settled.ask(network, subject).values[0]))
     return torch.tensor(falls), answer.settled.text
