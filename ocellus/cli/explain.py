@@ -115,7 +115,7 @@ def parse(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
 
 
 def preparation_flags(parser: argparse.ArgumentParser) -> None:
-    """Give the parser the fields of `ocellus.jobs.explainable.Preparation`."""
+    """Give the parser the fields of `ocellus.jobs.preparation.Preparation`."""
     group = parser.add_argument_group("how a network of others wants its pictures, where not as published")
     group.add_argument("--mean", type=float, nargs="+", help="subtracted from each channel")
     group.add_argument("--std", type=float, nargs="+", help="each channel is divided by it")

@@ -11,6 +11,7 @@ from torch import Tensor
 from ocellus.data.images import read_picture
 from ocellus.errors import OcellusError
 from ocellus.jobs.explainable import Explainable
+from ocellus.nn.class_scores import class_score, makes_pictures
 from ocellus.nn.detection_scores import is_detections
 from ocellus.nn.hooks import untouched
 from ocellus.nn.scores import logits_in, parse_target, similarity
@@ -37,10 +38,14 @@ class Answers(NamedTuple):
     kinds: tuple[str, ...]  # of FORMS, those that it can answer
     top: tuple[tuple[str, float], ...]  # the first few: what, and a score from 0 to 1
     classes: int  # of a classifier; 0: it is none
+    first: int = -1  # the class that `ocellus run` answers with, where it looks at a part of the picture only
 
 
 def answers_of(ready: Explainable, subject: Subject) -> Answers:
     """What a network says of one picture.
+
+    A classifier of ours that looks at the middle of pictures answers as it does in `ocellus run`: it is its
+    answer that is explained, though the map is of the whole picture.
 
     Args:
         ready: the network; left as it was.
@@ -54,14 +59,21 @@ def answers_of(ready: Explainable, subject: Subject) -> Answers:
         branches = [name for name in ("mask", "keypoint") if getattr(network, name, None) is not None]
         top = _objects(output.labels[0][kept], output.scores[0][kept], ready.names)
         return Answers(("box", *branches, "unit", "top"), top, 0)
+    if makes_pictures(output):  # its colors would pass for classes
+        return Answers(("unit",), (), 0)
     if is_detections(output):
         return Answers(
             ("box", "unit", "top"), _objects(output[0]["labels"], output[0]["scores"], ready.names), 0
         )
     logits = logits_in(output)
     if logits.ndim == 2 and logits.shape[1] > 1:
-        shares = logits[0].float().softmax(dim=0)
-        return Answers(("class", "like", "unit", "top"), _best(shares, ready.names), logits.shape[1])
+        shares, first = logits[0].float().softmax(dim=0), -1
+        if ready.classify is not None and subject.picture is not None:
+            with untouched(network), torch.no_grad():
+                shares = ready.classify(subject.picture).probabilities
+            first = int(shares.argmax())
+        top = _best(shares, ready.names)
+        return Answers(("class", "like", "unit", "top"), top, logits.shape[1], first)
     if logits.ndim == 4 and logits.shape[1] > 1:
         won = logits[0].argmax(dim=0).flatten()
         shares = torch.bincount(won, minlength=logits.shape[1]).float() / len(won)
@@ -90,6 +102,9 @@ def score_of(target: str, ready: Explainable, answers: Answers) -> Score:
     if kind == "like":
         return _likeness(rest, ready)
     names = ready.names
+    if kind == "top" and answers.first >= 0:
+        shown = names[answers.first] if answers.first < len(names) else str(answers.first)
+        return class_score(answers.first, name=shown)
     if kind == "class" and not names and answers.classes:  # so that a number out of range is told here
         names = tuple(str(index) for index in range(answers.classes))
     return parse_target(target, names)

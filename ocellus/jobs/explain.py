@@ -59,7 +59,7 @@ def explain(
         truth: boxes of the object in the picture, to see whether the maps lie on it.
         options: fields of the methods' Config.
         names: class names, where the model does not know them.
-        preparation: fields of `ocellus.jobs.explainable.Preparation` for networks of others.
+        preparation: fields of `ocellus.jobs.preparation.Preparation` for networks of others.
         device: where a network that is read here runs.
         say: is told of pictures and methods that are passed over.
 

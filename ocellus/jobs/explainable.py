@@ -14,43 +14,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ocellus import weights
+from ocellus import catalog, weights
 from ocellus.errors import OcellusError
 from ocellus.foreign import read_foreign
 from ocellus.jobs.model import Model, load
+from ocellus.jobs.preparation import Preparation
 from ocellus.nn.dense import device_of, resized_size, shrunk, window_of
 from ocellus.nn.subject import Subject, subject_of
-from ocellus.values import Picture
+from ocellus.values import Classification, Picture
 
 FOREIGN = re.compile(r"(torchvision|timm):([^=]*)=?(.*)")
 IMAGENET_CLASSES = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preparation:
-    """How pictures in [0, 1] reach a network of others.
-
-    Args:
-        short_side: they are resized so that the shorter side has this many pixels; 0: not resized.
-        square: they are resized to short_side x short_side, for networks that take nothing else.
-        scale: they are multiplied by this first: 255 for networks trained on bytes.
-        mean: subtracted from each channel; one number: from all.
-        std: each channel is divided by this.
-        bgr: the network was trained on blue, green, red.
-    """
-
-    short_side: int = 0
-    square: bool = False
-    scale: float = 1.0
-    mean: tuple[float, ...] = (0.0,)
-    std: tuple[float, ...] = (1.0,)
-    bgr: bool = False
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """(B, C, h, w) in [0, 1] -> the network's input, of the same size."""
-        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.mean, self.std))
-        ordered = images.flip(1) if self.bgr else images
-        return (ordered * self.scale - mean) / std
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,6 +38,7 @@ class Explainable:
         about: a line on what it is.
         subject: a picture as the network sees it.
         channels: of the pictures.
+        classify: of a classifier of ours: what `ocellus run` answers, which looks at the middle of a picture.
     """
 
     network: nn.Module
@@ -72,6 +47,7 @@ class Explainable:
     about: str = ""
     subject: Callable[[Picture], Subject]
     channels: int = 3
+    classify: Callable[[Picture], Classification] | None = None
 
 
 def explainable(
@@ -88,8 +64,8 @@ def explainable(
             with the weights of a local file; a Model; or any module.
         device: where a network that is read here runs.
         names: class names, where the model does not know them.
-        preparation: fields of `Preparation`, for networks of others that were trained with other ones than
-            theirs.
+        preparation: fields of `ocellus.jobs.preparation.Preparation`, for networks of others that were
+            trained with other ones than theirs.
 
     Raises:
         OcellusError: no such model, architecture or file; weights of another network; settings for a model of
@@ -109,6 +85,10 @@ def explainable(
         message = f"{model} knows how its pictures are prepared"
         raise OcellusError(f"{message}: leave out {', '.join(preparation)}", exit_code=2)
     ready = model if isinstance(model, Model) else load(model, device=device, precision="32", fused=False)
+    if ready.takes == "class" and not ready.header.part:
+        message = f"{ready.source} draws what it is told to, and looks at no picture"
+        raise OcellusError(f"{message}: explain the discriminator.safetensors beside it", exit_code=2)
+    classifies = catalog.card(ready.header.system).value == "Classification" and not ready.header.part
     return Explainable(
         network=ready.network,
         names=names or ready.header.labels,
@@ -116,6 +96,7 @@ def explainable(
         about=ready.introduction(),
         subject=partial(subject_of, ready.network),
         channels=ready.channels,
+        classify=ready if classifies else None,
     )
 
 
