@@ -93,7 +93,8 @@ class PerceptualDistance:
 def unit(features: Tensor) -> Tensor:
     """(B, C, h, w) -> the same, each place's of length 1 over the channels."""
     # Where all are 0, as behind a ReLU, the root's gradient is not finite; that of this norm is 0.
-    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + EPS)
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (lengths + EPS)
 
 
 def linear_weights(state: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
