@@ -32,6 +32,7 @@ def test_code_runs(code: str) -> None:
 
 
 def test_figures_are_the_ones_that_are_drawn() -> None:
-    drawn = (GUIDE.parents[1] / "build_explanations.py").read_text(encoding="utf-8")
+    scripts = ("build_explanations.py", "build_explanations_units.py")
+    drawn = "".join((GUIDE.parents[1] / script).read_text(encoding="utf-8") for script in scripts)
     shown = set(re.findall(r"pictures/(explanation-[a-z]+)\.", GUIDE.read_text(encoding="utf-8")))
     assert shown == set(re.findall(r'"(explanation-[a-z]+)":', drawn))
