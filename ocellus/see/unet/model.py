@@ -256,7 +256,7 @@ def doubled(scores: Tensor) -> Tensor:
 
 def prepared(network: UNet | EncodedUNet, images: Tensor) -> Tensor:
     """(B, C, H, W) in [0, 1] -> what a network's first convolution takes, channels-last."""
-    if network.config.channel_order == "BGR":
+    if network.config.channel_order == "BGR" and images.shape[1] == 3:
         images = images.flip(1)
     images = (images - network.mean) / network.std
     return images.contiguous(memory_format=torch.channels_last)
@@ -268,7 +268,7 @@ def begin_state(network: UNet | EncodedUNet, other: nn.Module) -> dict[str, Tens
     Raises:
         OcellusError: another classifier, or pictures prepared otherwise. Exit code 2.
     """
-    if isinstance(other, (UNet, EncodedUNet)) or not isinstance(network, EncodedUNet):
+    if isinstance(other, (UNet, EncodedUNet)):
         return other.state_dict()
     return encoded.encoder_state(network, other)
 
@@ -309,7 +309,9 @@ def build(config: Config) -> UNet | EncodedUNet:
     require(1 <= config.depth <= 10, config, "depth", "between 1 and 10")
     require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
     swapped = config.channel_order == "BGR" and config.channels != 3
-    require(not swapped, config, "channel_order", "RGB where there are not 3 channels")
+    require(
+        not swapped or config.encoder != "own", config, "channel_order", "RGB where there are not 3 channels"
+    )
     other = config.residual and config.classes != config.channels
     require(not other, config, "classes", f"the {config.channels} channels of a network that restores")
     framed = config.framelet_pooling and config.variant != "standard"
