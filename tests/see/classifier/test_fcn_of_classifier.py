@@ -101,5 +101,5 @@ def test_the_command(
     start = ["data", "--start", "small.safetensors", *QUICK]
     assert main(["train", "see/fcn", *start, "--out", "run", "--steps", "2"]) == 0
     assert "knows a, b, c, d, e; the 2 tensors for other classes start anew" in capsys.readouterr().out
-    assert main(["train", "see/unet", *start, "--out", "u"]) == 1
+    assert main(["train", "see/unet", *start, "--out", "u"]) == 2
     assert "are of small; the encoder is of its own" in capsys.readouterr().err
