@@ -15,6 +15,7 @@ from ocellus.training.devices import choose_device
 from ocellus.training.distributed import layout
 from ocellus.training.failures import understood
 from ocellus.training.loader import Drawn, make_loader
+from ocellus.training.memory import keep_freed_memory
 from ocellus.training.plan import BEST, Plan, Samples, Save, State, Validate
 from ocellus.training.progress import choose_show, say
 from ocellus.training.run import Run
@@ -59,6 +60,8 @@ def fit(
     samples: Samples | None = None,
 ) -> FitResult:
     """Train a recipe until its steps are done, patience is at its end, or a signal comes.
+
+    On the CPU this process keeps from then on the memory that it frees (`training.memory`).
 
     The run's folder gets last.ckpt, previous.ckpt, best.safetensors, metrics.jsonl and a TensorBoard file. A
     run that was killed at any moment and is resumed ends with the same bits, on the CPU, as one that was not.
@@ -115,6 +118,8 @@ def fit(
         keep_seconds=keep_seconds,
         samples=samples,
     )
+    if device.type == "cpu":
+        keep_freed_memory()
     state, saved = take_up(recipe, plan, resume=resume)
     if state.validated < plan.steps and not state.exhausted(settings.patience):
         loader = make_loader(
