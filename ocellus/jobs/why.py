@@ -163,7 +163,15 @@ def told(picture: Picture) -> Iterator[None]:
     """
     try:
         yield
-    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         height, width = picture.size
         line = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         message = f"the network fails on {picture.path or 'the picture'} ({width}x{height}): {line}"

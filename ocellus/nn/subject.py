@@ -175,11 +175,16 @@ def heatmap(
         channels: (1, C, h, w) the part of each color.
 
     Raises:
-        OcellusError: of several pictures; a heat map is of one. Exit code 2.
+        OcellusError: of several pictures, with exit code 2; a heat map is of one. Values that are not finite.
     """
     if len(maps) != 1:
         message = f"{len(maps)} pictures were given and a heat map is of one: call explain for each picture"
         raise OcellusError(f"{message}, or the method's function that takes batches", exit_code=2)
+    if not maps.isfinite().all():
+        message = (
+            f"{method}: the map holds values that are not finite, for the network's numbers or gradients do"
+        )
+        raise OcellusError(f"{message}; look for nan in its weights, and explain it in 32 bits")
     return Heatmap(
         values=on_picture(maps, subject)[0].cpu(),
         method=method,

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ocellus import catalog
+from ocellus.errors import OcellusError
 from ocellus.explain import cam, deconvnet, gradcam, guided_backprop, guided_gradcam, occlusion, saliency
 from tests.explain.networks import Breaking, Written, image, relative
 
@@ -126,3 +127,14 @@ def test_memory_is_flat(method: ModuleType) -> None:
         assert sum(isinstance(entry, torch.Tensor) for entry in gc.get_objects()) <= tensors
     finally:
         gc.enable()
+
+
+@by_name
+def test_a_map_that_is_not_finite_is_not_shown(method: ModuleType) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
+    network[4].weight.data.fill_(float("nan"))
+    # CAM checks its linear layer by numbers, and refuses these there
+    with pytest.raises(OcellusError, match="needs one that ends in" if method is cam else "not finite"):
+        method.explain(network.eval(), image(32), score=1)
