@@ -118,7 +118,7 @@ def fit(
         keep_seconds=keep_seconds,
         samples=samples,
     )
-    if device.type == "cpu":
+    if device == "cpu":
         keep_freed_memory()
     state, saved = take_up(recipe, plan, resume=resume)
     if state.validated < plan.steps and not state.exhausted(settings.patience):

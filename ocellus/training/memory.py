@@ -24,4 +24,4 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     values = {MMAP_MAX: 0, TRIM_THRESHOLD: LARGEST, TOP_PAD: 64 * 2**20}
-    return sum(mallopt(name, value) for name, value in values.items()) == len(values)
+    return [mallopt(name, value) for name, value in values.items()] == [1] * len(values)
