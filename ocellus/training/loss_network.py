@@ -1,7 +1,8 @@
 """Frozen features of a classifier, to measure pictures with: what a perceptual loss looks at.
 
 The classifier is a weights file of `see/classifier`: torchvision's VGG-16 or 19 after `ocellus import
-see/classifier vgg16.pth`, SqueezeNet, ResNet, or one that was trained here.
+see/classifier vgg16.pth`, SqueezeNet, ResNet, or one that was trained here. "torchvision:vgg16" in its place
+has torchvision fetch its weights, once, into torch's cache.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus import weights
+from ocellus import catalog, weights
 from ocellus.errors import OcellusError
 from ocellus.nn.squeezenet import SqueezeNet
 from ocellus.nn.vgg import VGG
 
 SYSTEM = "see/classifier"
+PUBLISHED = "torchvision:"
 
 
 class LossNetwork:
@@ -69,15 +72,19 @@ class LossNetwork:
 
         Args:
             path: of `see/classifier`; public checkpoints are read by `ocellus import see/classifier FILE`.
+                Or "torchvision:" and the name of one of its classifiers.
             layers: those whose features are wanted; none: all.
 
         Raises:
-            OcellusError: the file is missing, damaged or of another system, or has no such layer.
+            OcellusError: the file is missing, damaged or of another system, or has no such layer; torchvision
+                has no such classifier, or no network to fetch it from.
         """
+        if str(path).startswith(PUBLISHED):
+            return cls(published(str(path).removeprefix(PUBLISHED)), layers=layers, source=str(path))
         if not Path(path).is_file():
             raise OcellusError(
                 f"{path} is not there: give the weights file of a classifier; `ocellus import {SYSTEM} "
-                "vgg16.pth` makes one of torchvision's"
+                f"vgg16.pth` makes one of torchvision's, and {PUBLISHED}vgg16 has it fetch its own"
             )
         network, _ = weights.load(path, system=SYSTEM)
         return cls(network, layers=layers, source=str(path))
@@ -141,6 +148,35 @@ class LossNetwork:
                 f"{what} is {size[1]}x{size[0]} pixels, too small for {self.layers[-1]} of {self.source}: "
                 "give a larger picture, or earlier layers"
             )
+
+
+def published(name: str) -> nn.Module:
+    """A classifier with the weights that torchvision fetches: from its cache, or from the internet.
+
+    Args:
+        name: what torchvision calls it, "vgg16".
+
+    Raises:
+        OcellusError: it has none of that name, or that `see/classifier` can be, or it cannot be fetched.
+    """
+    try:
+        found: Any = torchvision.models.get_model_weights(name).DEFAULT
+    except ValueError as error:
+        raise OcellusError(
+            f"torchvision has no classifier {name!r}: try vgg16, vgg19", exit_code=2
+        ) from error
+    try:
+        state = found.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:  # no network; a file that is not what it should be
+        raise OcellusError(
+            f"torchvision's weights of {name} cannot be fetched ({error}): fetch {found.url} elsewhere and "
+            f"`ocellus import {SYSTEM} FILE`"
+        ) from error
+    system = catalog.system(SYSTEM)
+    config, ours, _ = system.import_state(state)
+    network: nn.Module = system.build(config)
+    weights.load_state(network, ours, source=found.url)
+    return network
 
 
 def layer_names(backbone: Any) -> tuple[str, ...]:

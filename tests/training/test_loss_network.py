@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -142,3 +143,33 @@ def test_what_is_no_loss_network_is_refused(vgg: tuple[nn.Module, Path], tmp_pat
         LossNetwork.load(path)
     with pytest.raises(OcellusError, match="a loss network is a classifier"):
         LossNetwork(nn.Linear(2, 2))
+
+
+def test_torchvision_fetches_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = torchvision.models.squeezenet1_1().eval()
+    asked = []
+
+    def fetch(url: str, **options: object) -> dict[str, Tensor]:
+        asked.append((url, options))
+        return theirs.state_dict()
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
+    network = LossNetwork.load("torchvision:squeezenet1_1", ("fire5",))
+    ((url, options),) = asked
+    assert "squeezenet1_1" in url
+    assert options["weights_only"] and options["check_hash"]
+    images = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        wanted = theirs.features[:8](normalized(images))
+    torch.testing.assert_close(network.features(images)["fire5"], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_torchvision_without_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(url: str, **options: object) -> dict[str, Tensor]:
+        raise URLError("Name or service not known")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
+    with pytest.raises(OcellusError, match=r"weights of vgg16 cannot be fetched.*vgg16-.*ocellus import"):
+        LossNetwork.load("torchvision:vgg16")
+    with pytest.raises(OcellusError, match="no classifier 'vgg'"):
+        LossNetwork.load("torchvision:vgg")

@@ -165,7 +165,8 @@ class Recipe(LightningModule):
 
         def validate(network: nn.Module) -> dict[str, float]:
             rows = [self.measure(network, record, reduced=reduced) for record in records]
-            return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+            means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+            return {**means, "pictures": float(len(rows))}
 
         return validate if records else None
 

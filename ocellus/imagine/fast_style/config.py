@@ -70,7 +70,7 @@ class Train:
     """Pixels of its shorter side, which says how large brush strokes become; 0: as it is."""
     loss_network: str = ""
     """Weights file of see/classifier whose features are compared: an imported VGG-16 as in the paper, or any
-    other."""
+    other; torchvision:vgg16 fetches it."""
     content_layers: tuple[str, ...] = ()
     """Layers whose features the photograph is to keep; none: the usual ones of the loss network."""
     content_weights: tuple[float, ...] = (1.0,)

@@ -140,7 +140,7 @@ def read_goal(train: Train, *, device: torch.device | str = "cpu") -> Goal:
     if not train.loss_network:
         raise OcellusError(
             "styles are compared by a classifier: give its weights file, --loss-network vgg16.safetensors "
-            "(`ocellus import see/classifier vgg16.pth` makes one)",
+            "(`ocellus import see/classifier vgg16.pth` makes one; torchvision:vgg16 fetches it)",
             exit_code=2,
         )
     network = LossNetwork.load(train.loss_network)

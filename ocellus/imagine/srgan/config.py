@@ -90,7 +90,7 @@ class Train:
     """Weight of the loss on features of `loss_network`; 0: none."""
     loss_network: str = ""
     """Weights file of see/classifier whose features are compared: an imported VGG-19 as in the paper, or any
-    other."""
+    other; torchvision:vgg19 fetches it."""
     perceptual_layers: tuple[str, ...] = ("conv5_4",)
     """Layers that are compared, before their ReLU where they are called conv."""
     perceptual_scale: str = "plain"

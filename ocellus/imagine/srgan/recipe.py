@@ -174,7 +174,8 @@ class Recipe(LightningModule):
                 looked = [self.eye.features(image[None].to(place)) for image in (made, truth)]
                 row["perceptual"] = float(feature_loss(*looked, scale="relative"))
             rows.append(row)
-        return {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        means = {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]}
+        return {**means, "pictures": float(len(rows))}
 
     def pair(self, record: Record) -> tuple[Tensor, Tensor]:
         """A picture's small and true form, (C, h, w) and (C, factor h, factor w).

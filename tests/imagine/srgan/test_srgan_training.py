@@ -117,7 +117,8 @@ def test_validation_measures_what_it_says(tmp_path: Path) -> None:
     dataset = pictures(tmp_path)
     recipe = make(SYSTEM, dataset, {"base": "bicubic", "crop": 32})
     figures = recipe.validator(dataset, "val")(recipe.network.eval())
-    assert set(figures) == {"psnr", "ssim", "gain"} and abs(figures["gain"]) < 2.5
+    assert set(figures) == {"psnr", "ssim", "gain", "pictures"} and abs(figures["gain"]) < 2.5
+    assert figures["pictures"] == len(dataset.splits["val"])
     record = dataset.splits["val"][0]
     small, truth = recipe.pair(record)
     alone = recipe.measure(recipe.network, [record], reduced=False)
