@@ -44,7 +44,7 @@ def matched(place: Places, root: Path) -> tuple[tuple[Record, ...], list[Finding
     Raises:
         OcellusError: there is none.
     """
-    first, second = (by_stem(folder) for folder in (place.first, place.second))
+    (first, doubled), (second, doubled_too) = (by_stem(folder) for folder in (place.first, place.second))
     shared = [stem for stem in first if stem in second]
     if not shared:
         raise OcellusError(
@@ -58,6 +58,10 @@ def matched(place: Places, root: Path) -> tuple[tuple[Record, ...], list[Finding
         for stem, file in files.items()
         if stem not in mate
     ]
+    findings += [
+        finding("pair-alone", file, value=f"{kept.name} has its name and is taken")
+        for file, kept in (*doubled, *doubled_too)
+    ]
     records = tuple(
         Record(
             image=first[stem],
@@ -70,6 +74,13 @@ def matched(place: Places, root: Path) -> tuple[tuple[Record, ...], list[Finding
     return records, findings
 
 
-def by_stem(folder: Path) -> dict[str, Path]:
-    """The pictures of a folder by their path in it, without the ending."""
-    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in pictures_under(folder)}
+def by_stem(folder: Path) -> tuple[dict[str, Path], list[tuple[Path, Path]]]:
+    """The pictures of a folder by their path in it, without the ending; those whose name another one has had
+    before, with that one."""
+    found: dict[str, Path] = {}
+    doubled = []
+    for file in pictures_under(folder):
+        kept = found.setdefault(file.relative_to(folder).with_suffix("").as_posix(), file)
+        if kept != file:
+            doubled.append((file, kept))
+    return found, doubled

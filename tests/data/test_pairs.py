@@ -82,6 +82,17 @@ def test_pair_without_partner_is_refused_and_named(tmp_path: Path) -> None:
         check(data).require()
 
 
+def test_two_pictures_of_one_name_are_told_of(tmp_path: Path) -> None:
+    for name in ("A/1.png", "A/1.jpg", "B/1.png", "A/2.png", "B/2.png"):
+        paint(tmp_path / name, 1)
+    data = read(tmp_path, view="pairs")
+    assert len(data) == 2
+    with pytest.raises(
+        OcellusError, match=r"pair-alone x 1, first A/1.png .*1.jpg has its name and is taken"
+    ):
+        check(data).require()
+
+
 def test_no_common_name_is_said(tmp_path: Path) -> None:
     paint(tmp_path / "A" / "one.png", 1)
     paint(tmp_path / "B" / "two.png", 1)
