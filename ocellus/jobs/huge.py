@@ -20,7 +20,7 @@ from ocellus.jobs.found_pixels import details_of, summary_of
 from ocellus.jobs.model import Model
 from ocellus.nn.dense import GRID, Block, device_of, label_blocks, tiles_for_large
 from ocellus.nn.tiles import Tiling, Window
-from ocellus.nn.views import Averaged
+from ocellus.nn.views import looking
 from ocellus.values import Picture, Segmentation
 from ocellus.values.segmentation import IGNORED
 
@@ -104,7 +104,6 @@ def look(model: Model, huge: Huge | Source, *, labels: Path | None) -> Overview:
 def parts_of(network: nn.Module, window: Window, size: tuple[int, int]) -> Iterator[Block]:
     """The labels of a picture's parts, as the network's settings say; in tiles in any case."""
     config: Any = getattr(network, "config", None)
-    views = int(getattr(config, "views", 1))
     margin = int(getattr(network, "margin", 0))
     stride = getattr(network, "stride", 1)
     tile = int(getattr(config, "tile", 0))
@@ -112,8 +111,8 @@ def parts_of(network: nn.Module, window: Window, size: tuple[int, int]) -> Itera
     stride = lcm(GRID, stride if isinstance(stride, int) else 1)
     tiling = tiles_for_large(Tiling(stride=stride, tile=tile, overlap=overlap, margin=margin))
     short_side = int(getattr(config, "short_side", 0))
-    looking = Averaged(network, views) if views > 1 else network
-    return label_blocks(looking, window, size, tiling=tiling, short_side=short_side)
+    looks = looking(network, stride=stride)
+    return label_blocks(looks, window, size, tiling=tiling, short_side=short_side)
 
 
 class Counted:

@@ -56,6 +56,10 @@ class Config:
     overlap: int = 384
     """Pixels that neighbouring tiles share. The network's reach is 245 pixels on VGG-16, 272 on ResNet-50
     and 288 on the small backbone: three times that leaves no seam; the README says what less does."""
+    views: int = 1
+    """Looks at a picture that are averaged: 1, 2 (its mirror image), 4 (half turns) or 8 (quarter turns)."""
+    scales: tuple[float, ...] = (1.0,)
+    """Scales at which each of these looks is taken, to be averaged too: 0.75 1 1.25, say."""
     channel_order: str = "BGR"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = BGR_MEAN
@@ -64,7 +68,7 @@ class Config:
     """Each channel is divided by this; one number: every channel."""
 
 
-PREPROCESSING = ("short_side", "tile", "overlap", "channel_order", "mean", "std")
+PREPROCESSING = ("short_side", "tile", "overlap", "views", "scales", "channel_order", "mean", "std")
 """The fields of Config that say how a picture reaches the network."""
 
 

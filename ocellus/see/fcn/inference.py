@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ocellus.errors import OcellusError
 from ocellus.nn.dense import segment
+from ocellus.nn.views import looking
 from ocellus.see.fcn.model import COARSEST, FCN
 from ocellus.values import Picture, Segmentation
 from ocellus.values.segmentation import IGNORED
@@ -39,7 +40,7 @@ def predict(
             "classifier is there to begin a training with (--start)"
         )
     return segment(
-        network,
+        looking(network, stride=COARSEST),
         picture,
         names=names,
         colors=colors,

@@ -17,6 +17,7 @@ from ocellus.nn.resnet import ResNet
 from ocellus.nn.upsampling import Upsampling
 from ocellus.nn.vgg import BLOCKS as VGGS
 from ocellus.nn.vgg import VGG
+from ocellus.nn.views import check_views
 from ocellus.see.fcn.config import Config
 
 PADDING = 100
@@ -252,6 +253,7 @@ def build(config: Config) -> FCN:
         OcellusError: a setting that no network can have. Exit code 2.
     """
     check_dense(config, most=CLASSIFIED)
+    check_views(config)
     choices: dict[str, tuple[object, ...]] = {
         "stride": (32, 16, 8),
         "backbone": ("vgg", "resnet", "small"),

@@ -54,6 +54,10 @@ class Config:
     overlap: int = 384
     """Pixels that neighbouring tiles share. The pyramid averages all that the network is given, so that its
     reach is the whole: each tile is judged by itself, however much they share."""
+    views: int = 1
+    """Looks at a picture that are averaged: 1, 2 (its mirror image), 4 (half turns) or 8 (quarter turns)."""
+    scales: tuple[float, ...] = (1.0,)
+    """Scales at which each of these looks is taken, to be averaged too: 0.75 1 1.25, say."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -62,7 +66,7 @@ class Config:
     """Each channel is divided by this; one number: every channel."""
 
 
-PREPROCESSING = ("short_side", "tile", "overlap", "channel_order", "mean", "std")
+PREPROCESSING = ("short_side", "tile", "overlap", "views", "scales", "channel_order", "mean", "std")
 """The fields of Config that say how a picture reaches the network."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ocellus.nn.dense import segment
+from ocellus.nn.views import looking
 from ocellus.see.pspnet.model import PSPNet
 from ocellus.values import Picture, Segmentation
 
@@ -31,7 +32,7 @@ def predict(
     """
     config = network.config
     return segment(
-        network,
+        looking(network, stride=config.stride),
         picture,
         names=names,
         colors=colors,

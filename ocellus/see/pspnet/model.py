@@ -14,6 +14,7 @@ from ocellus.nn.dense import check_dense
 from ocellus.nn.light import Light
 from ocellus.nn.norm import NORMS, NormedConv, make_norm
 from ocellus.nn.resnet import BLOCKS, ResNet
+from ocellus.nn.views import check_views
 from ocellus.see.pspnet.config import Config
 
 STRIDES = {8: (True, True), 16: (False, True), 32: (False, False)}
@@ -271,6 +272,7 @@ def build(config: Config) -> PSPNet:
         OcellusError: a setting that no network can have. Exit code 2.
     """
     check_dense(config)
+    check_views(config)
     choices: dict[str, tuple[object, ...]] = {
         "backbone": ("resnet", "small"),
         "depth": tuple(BLOCKS),

@@ -54,6 +54,8 @@ class Config:
     at depth 4: three times that leaves no seam. Tiles of valid ones share none, and leave no seam either."""
     views: int = 1
     """Looks at a picture that are averaged: 1, 2 (its mirror image), 4 (half turns) or 8 (quarter turns)."""
+    scales: tuple[float, ...] = (1.0,)
+    """Scales at which each of these looks is taken, to be averaged too: 0.75 1 1.25, say."""
     channel_order: str = "RGB"
     """RGB or BGR, the order in which the network was trained."""
     mean: tuple[float, ...] = (0.5,)
@@ -62,7 +64,7 @@ class Config:
     """Each channel is divided by this."""
 
 
-PREPROCESSING = ("short_side", "tile", "overlap", "views", "channel_order", "mean", "std")
+PREPROCESSING = ("short_side", "tile", "overlap", "views", "scales", "channel_order", "mean", "std")
 """The fields of Config that say how a picture reaches the network."""
 
 

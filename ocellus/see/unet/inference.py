@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ocellus.errors import OcellusError
 from ocellus.nn.dense import dense_logits, segment
-from ocellus.nn.views import Averaged
+from ocellus.nn.views import looking
 from ocellus.see.unet.model import UNet
 from ocellus.values import Picture, Segmentation
 
@@ -40,7 +40,7 @@ def predict(
             "this network restores pictures and knows no classes: use ocellus.see.unet.restore", exit_code=2
         )
     return segment(
-        Averaged(network, config.views) if config.views > 1 else network,
+        looking(network, stride=network.stride),
         picture,
         names=names,
         colors=colors,

@@ -15,7 +15,7 @@ from ocellus.nn.framelets import Part, convolved, haar, pool, unpool
 from ocellus.nn.light import Light
 from ocellus.nn.norm import NormedConv
 from ocellus.nn.squeezenet import SqueezeNet
-from ocellus.nn.views import VIEWS
+from ocellus.nn.views import check_views
 from ocellus.see.unet.config import Config
 from ocellus.values.segmentation import IGNORED
 
@@ -304,7 +304,9 @@ def build(config: Config) -> UNet | EncodedUNet:
     check_dense(config, least=1, most=max(config.channels, IGNORED) if config.residual else IGNORED)
     for field, allowed in (("variant", VARIANTS), ("norm", NORMS)):
         require(getattr(config, field) in allowed, config, field, f"one of {', '.join(allowed)}")
-    require(config.views in VIEWS, config, "views", f"one of {', '.join(map(str, VIEWS))}")
+    check_views(config)
+    one = config.scales == (1.0,) or not (config.valid or config.residual)
+    require(one, config, "scales", "1 with valid convolutions and where pictures are restored")
     require(config.width >= 1, config, "width", "1 or more")
     require(1 <= config.depth <= 10, config, "depth", "between 1 and 10")
     require(0 <= config.dropout < 1, config, "dropout", "0 or more and below 1")
