@@ -97,12 +97,10 @@ OBJECTS = 3
 
 def squeezenet() -> Explainable:
     """SqueezeNet 1.0 with its authors' weights."""
-    system = catalog.system("see/classifier")
     path = SHARED / "data" / "weights" / "squeezenet1_0.pt"
-    config, state, labels = system.import_state(read_foreign(path))
-    network = system.build(config)
-    weights.load_state(network, state, source=str(path))
-    return explainable(network.eval(), names=labels.names)
+    state = read_foreign(path)
+    _, _, labels = catalog.system("see/classifier").import_state(state)
+    return explainable(weights.of_foreign("see/classifier", state, source=str(path)), names=labels.names)
 
 
 def classifier_table(methods: Sequence[str], count: int) -> None:

@@ -2,7 +2,8 @@
 
 docs/explain/NAME.md from the method's card, settings and README, and docs/pictures/method-NAME.jpg. Without
 names all are made; `--text` leaves the pictures as they are; `--check` compares the texts and writes nothing.
-A method that is added has its page at once, and its picture where it gives heat maps or is in DRAWN.
+A method that is added has its page at once, and its picture where it gives heat maps or is in DRAWN; one in
+TRAINED has the picture that a benchmark drew.
 
 The photographs come with scikit-image and are CC0 or in the public domain. The networks are SqueezeNet 1.0
 with its authors' weights and a ResNet-20 for CIFAR-10, from ../shared/data/weights or where OCELLUS_SHARED
@@ -46,6 +47,14 @@ REMARKS = {
 }
 """What else is to be known of a picture."""
 
+TRAINED = {
+    "scouter": """\
+Drawings from [Quick, Draw!](https://quickdraw.withgoogle.com/data) by Google (CC BY 4.0), and where two
+models look: one for what speaks for each class, one for what speaks against it. Made with the trainings:
+`python -m benchmarks.scouter ../shared/data/quickdraw --area-loss 0.5 1 --picture FILE`."""
+}
+"""Pictures that a benchmark draws, and what they show."""
+
 
 def explaining() -> dict[str, Card]:
     """All cards of the faculty by their short names, systems that explain themselves too."""
@@ -73,6 +82,8 @@ def page(name: str, card: Card) -> str:
 
 def legend(name: str, card: Card) -> list[str]:
     """What the picture shows."""
+    if name in TRAINED:
+        return [TRAINED[name]]
     if name in DRAWN:
         return [DRAWN[name][1]]
     return [
@@ -272,7 +283,7 @@ DRAWN: dict[str, tuple[Callable[[], Picture], str]] = {
 
 def draw(name: str, card: Card) -> None:
     """Make a method's picture, no wider than a page."""
-    if name not in DRAWN and card.value != "Heatmap":
+    if name in TRAINED or (name not in DRAWN and card.value != "Heatmap"):
         return
     picture = DRAWN[name][0]() if name in DRAWN else draw_heat(name)
     image = Image.fromarray(picture.pixels.permute(1, 2, 0).numpy())

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,27 @@ class Header:
                 f"{self.system} does not have: {', '.join(surplus)}; use that version, or a newer one"
             )
         return kind(**{name: _tupled(value) for name, value in values.items()})
+
+    def looking(self, values: Mapping[str, Any]) -> Header:
+        """The same, with other settings of how a picture reaches the network.
+
+        Args:
+            values: by name; of the fields that the system's `PREPROCESSING` names.
+
+        Raises:
+            OcellusError: no such setting, or one that belongs to the weights. Exit code 2.
+        """
+        known = catalog.system(self.system).PREPROCESSING
+        for name in values:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}? " if near else ""
+                raise OcellusError(
+                    f"{name!r} is no setting of how {self.system} looks at pictures: {hint}"
+                    f"it has {', '.join(known)}",
+                    exit_code=2,
+                )
+        return replace(self, preprocessing={**self.preprocessing, **values})
 
     def label_map(self) -> LabelMap:
         return LabelMap(self.labels)
@@ -184,7 +206,9 @@ def _header(content: Any, path: Path) -> Header:
         ) from error
 
 
-def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
+def load(
+    path: Path | str, *, system: str = "", settings: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Header]:
     """The network of a weights file, in eval mode on the CPU, and the file's header.
 
     A file may hold another part of a system than what runs, its discriminator: see `Header.part`.
@@ -192,6 +216,7 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
     Args:
         path: a file that `save` wrote.
         system: the system it must be of; empty: whichever it is.
+        settings: see `Header.looking`; they replace those of the file.
 
     Raises:
         OcellusError: damaged, of another system, or its tensors are not those of the network it describes;
@@ -209,6 +234,8 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
             f"{path} holds weights of {header.system}, which Ocellus {version('ocellus')} does not have; it "
             f"has {', '.join(known)}"
         )
+    if settings:
+        header = header.looking(settings)
     try:
         state = load_file(path)
     except SafetensorError as error:
@@ -216,9 +243,29 @@ def load(path: Path | str, *, system: str = "") -> tuple[nn.Module, Header]:
     try:
         network = _built(header)
     except (OcellusError, TypeError, ValueError) as error:
+        if settings and isinstance(error, OcellusError):
+            raise  # it is they that are wrong
         raise OcellusError(f"{path} describes a network that cannot be built: {error}") from error
     load_state(network, state, source=str(path))
     return network.eval(), header
+
+
+def of_foreign(system: str, state: Mapping[str, Tensor], *, source: str) -> nn.Module:
+    """The network of a public checkpoint, in eval mode.
+
+    Args:
+        system: that reads it.
+        state: its tensors by their published names.
+        source: where it is from, for messages.
+
+    Raises:
+        OcellusError: the system does not know such checkpoints.
+    """
+    module = catalog.system(system)
+    config, ours, _ = module.import_state(state)
+    network: nn.Module = module.build(config)
+    load_state(network, ours, source=source)
+    return network.eval()
 
 
 def _built(header: Header) -> nn.Module:

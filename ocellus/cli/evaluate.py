@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocellus.cli.figures import for_json
+from ocellus.cli.looks import looks
 
 if TYPE_CHECKING:
     from ocellus.jobs.evaluate import Evaluated
@@ -28,7 +29,12 @@ def main(argv: list[str]) -> int:
     def tell(line: str) -> None:
         print(line, file=sys.stderr)
 
-    model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    model = load(
+        arguments.model,
+        device=arguments.device,
+        precision=arguments.precision,
+        settings=dict(arguments.set),
+    )
     own = Path(arguments.model) if Path(arguments.model).is_dir() else new_folder("evaluation", model.source)
     result = evaluate(
         model,
@@ -69,6 +75,11 @@ def options() -> argparse.ArgumentParser:
         "--cells", default="", help="of membranes: the class of the cells between them, for the Rand score"
     )
     parser.add_argument("--limit", type=int, default=0, help="only so many pictures (0: all)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", type=looks,
+        help="how pictures reach the network, other than the weights say, as `ocellus info` names it: "
+        "short_side=512, views=2, scales=0.75,1,1.25",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
     parser.add_argument("--json", action="store_true", help="print every figure as JSON")

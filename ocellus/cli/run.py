@@ -7,9 +7,11 @@ import json
 import sys
 from typing import Any
 
+from ocellus.cli.looks import looks
+
 WANTED = "a picture, folder, pattern, video, camera number, or - for a list on stdin; of a model that draws "
 WANTED += "classes: their names, or all"
-WITH_VALUE = ("--out", "--score", "--device", "--precision")
+WITH_VALUE = ("--out", "--score", "--device", "--precision", "--set")
 
 
 def main(argv: list[str]) -> int:
@@ -26,7 +28,12 @@ def main(argv: list[str]) -> int:
     from ocellus.jobs.run import run
 
     check_score(arguments.score)
-    model = load(arguments.model, device=arguments.device, precision=arguments.precision)
+    model = load(
+        arguments.model,
+        device=arguments.device,
+        precision=arguments.precision,
+        settings=dict(arguments.set),
+    )
     made = kind_of(model.header.system).generates
     out = None
     if not arguments.no_out:
@@ -64,6 +71,11 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--uncertainty", action="store_true", help="maps of what the network is unsure of, too"
     )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", type=looks,
+        help="how pictures reach the network, other than the weights say, as `ocellus info` names it: "
+        "short_side=512, views=2, scales=0.75,1,1.25",
+    )  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--precision", default="auto", help="32, bf16, or auto: bf16 where it is faster")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a picture")

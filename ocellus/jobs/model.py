@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 import torch
 from torch import nn
@@ -13,6 +15,7 @@ from torch import nn
 from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
+from ocellus.jobs.settings import checked
 from ocellus.jobs.shipped import find_shipped, near, others
 from ocellus.nn.fuse import fuse
 from ocellus.values import Classification, Instances, Picture, Segmentation
@@ -209,7 +212,44 @@ def find(name: str | Path) -> Path:
     )
 
 
-def load(name: str | Path, *, device: str = "cpu", precision: str = "auto", fused: bool = True) -> Model:
+def looks_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of how a picture reaches a network, of the types that its Config declares.
+
+    Args:
+        path: of the weights.
+        given: values by name; as text, numbers in it, with commas where there may be several.
+
+    Raises:
+        OcellusError: a value of another type. Exit code 2.
+    """
+    if not given:
+        return {}
+    hints = get_type_hints(catalog.system(weights.read_header(path).system).Config)
+    return {name: _read(name, value, hints.get(name)) for name, value in given.items()}
+
+
+def _read(name: str, value: Any, kind: Any) -> Any:
+    if kind is None:  # no such field, which is said where the names are known
+        return value
+    several = get_origin(kind) is tuple
+    if isinstance(value, str) and kind is not str:
+        parts = [part.strip() for part in value.split(",")] if several else [value]
+        try:
+            read = [json.loads(part) for part in parts]
+        except ValueError:
+            read = list(parts)
+        value = read if several else read[0]
+    return checked(name, [value] if several and not isinstance(value, (list, tuple)) else value, kind)
+
+
+def load(
+    name: str | Path,
+    *,
+    device: str = "cpu",
+    precision: str = "auto",
+    fused: bool = True,
+    settings: Mapping[str, Any] | None = None,
+) -> Model:
     """A model ready to use.
 
     Args:
@@ -219,14 +259,15 @@ def load(name: str | Path, *, device: str = "cpu", precision: str = "auto", fuse
         precision: "32", "bf16", or "auto": bf16 where the device multiplies it in hardware.
         fused: fold norms into convolutions, which is faster and answers the same; False keeps every layer,
             for fine-tuning and for explanations.
+        settings: of how a picture reaches the network, in place of the file's: {"short_side": 512}.
 
     Raises:
-        OcellusError: no such model, a damaged file, or a device that is not there.
+        OcellusError: no such model or setting, a damaged file, or a device that is not there.
     """
     from ocellus.training.devices import choose_device, choose_precision
 
     path = find(name)
-    network, header = weights.load(path)
+    network, header = weights.load(path, settings=looks_of(path, settings or {}))
     classes = getattr(getattr(network, "config", None), "classes", len(header.labels))
     if header.labels and len(header.labels) != classes:
         raise OcellusError(

@@ -17,7 +17,7 @@ import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ocellus import catalog, weights
+from ocellus import weights
 from ocellus.errors import OcellusError
 from ocellus.nn.squeezenet import SqueezeNet
 from ocellus.nn.vgg import VGG
@@ -172,11 +172,7 @@ def published(name: str) -> nn.Module:
             f"torchvision's weights of {name} cannot be fetched ({error}): fetch {found.url} elsewhere and "
             f"`ocellus import {SYSTEM} FILE`"
         ) from error
-    system = catalog.system(SYSTEM)
-    config, ours, _ = system.import_state(state)
-    network: nn.Module = system.build(config)
-    weights.load_state(network, ours, source=found.url)
-    return network
+    return weights.of_foreign(SYSTEM, state, source=found.url)
 
 
 def layer_names(backbone: Any) -> tuple[str, ...]:

@@ -86,6 +86,30 @@ def test_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     assert "boundary IoU" in Path("edges/report.html").read_text(encoding="utf-8")
 
 
+def test_how_pictures_reach_the_network_can_be_set(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the command sets is what the function does, and it changes the answer."""
+    asked = ["evaluate", "model.safetensors", "data", "--json"]
+    plain = json.loads(shows(capsys, *asked))["metrics"]
+    looks = json.loads(shows(capsys, *asked, "--set", "views=2", "--set", "scales=0.5,1"))["metrics"]
+    assert looks["mIoU"] != plain["mIoU"]
+    model = ocellus.load("model.safetensors", settings={"views": 2, "scales": (0.5, 1)})
+    assert model.network.config.scales == (0.5, 1.0)
+    found = ocellus.evaluate(model, "data").metrics["mIoU"]
+    assert looks["mIoU"] == pytest.approx(found, abs=1e-6)
+    picture = next(Path("data").rglob("*.png"))
+    shows(capsys, "run", "--set", "short-side=40", "model.safetensors", picture, "--no-out")
+    for value, words in (
+        ("views=3", "views"),
+        ("scales=big", "setting scales takes float"),
+        ("shortside=40", "did you mean short_side"),
+        ("width=4", "no setting of how see/unet looks at pictures"),
+    ):
+        assert words in refused(capsys, *asked, "--set", value, code=2)
+    with pytest.raises(SystemExit):
+        main(["run", "model.safetensors", str(picture), "--set", "views"])
+    assert "is not NAME=VALUE" in capsys.readouterr().err
+
+
 def test_figures_are_those_of_the_label_maps(capsys: pytest.CaptureFixture[str]) -> None:
     """IoU by hand from the maps that `run` writes."""
     shows(capsys, "run", "first", "data/images", "--out", "all", "--maps")
