@@ -2,7 +2,8 @@
 
 Setting: torchvision's ResNet of the given depth with random weights, 224 x 224, class 281.
 
-Grad-CAM: of `layer4`, before its ReLU, batch 1 and 16. The peers are captum's LayerGradCam and the bare work:
+Grad-CAM: of `layer4`, before its ReLU, batch 1 and 16. The peers are captum's LayerGradCam, pytorch-grad-cam
+where it is installed (`pip install grad-cam`; that it enlarges the maps is timed with it), and the bare work:
 one forward pass under `no_grad` up to the layer, the rest of it with gradients, and `torch.autograd.grad`
 with respect to the layer's output; nothing is combined, nothing put back. Theirs run in float32 and NCHW, as
 they come; "bare, channels last" is the bare work in the layout that ours gives the picture.
@@ -19,6 +20,7 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import torch
 import torchvision
@@ -44,6 +46,17 @@ def our_gradcam(network: nn.Module, images: Tensor) -> Tensor:
 
 def their_gradcam(network: nn.Module, images: Tensor) -> Tensor:
     return LayerGradCam(network, network.layer4).attribute(images, target=TARGET)[:, 0].detach()
+
+
+def cam_of_theirs(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    """pytorch-grad-cam's, its hooks set once."""
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    cam = GradCAM(model=network, target_layers=[network.layer4])
+    return lambda images: torch.from_numpy(
+        cam(images, targets=[ClassifierOutputTarget(TARGET)] * len(images))
+    )
 
 
 def bare(network: nn.Module, images: Tensor) -> Tensor:
@@ -95,6 +108,17 @@ def time_gradcam(network: nn.Module, small: nn.Module, batches: list[int], turns
             peer,
             turns=turns,
         )
+        if find_spec("pytorch_grad_cam"):
+            other = copy.deepcopy(network)  # hooks stay on it
+            cam = cam_of_theirs(other)
+            for kind, ours in (("fp32", network), ("bf16 channels-last", small)):
+                show(
+                    f"{name}, {kind} / pytorch-grad-cam fp32",
+                    lambda x=images, ours=ours: our_gradcam(ours, x),
+                    lambda x=images, cam=cam: cam(x),
+                    turns=turns,
+                    same=False,
+                )
         for layout, given in (("NCHW", images), ("channels last", last)):
             show(
                 f"{name}, fp32 / bare forward and backward, {layout}",
