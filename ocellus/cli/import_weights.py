@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -108,7 +107,7 @@ def settings(words: list[str], kind: Any) -> dict[str, Any]:
     Raises:
         OcellusError: not NAME=VALUE, no such setting, or a value of another type. Exit code 2.
     """
-    from ocellus.jobs.settings import checked
+    from ocellus.jobs.settings import read_setting
 
     known = get_type_hints(kind)
     found: dict[str, Any] = {}
@@ -116,9 +115,5 @@ def settings(words: list[str], kind: Any) -> dict[str, Any]:
         name, equals, text = word.partition("=")
         if not equals or name not in known:
             raise OcellusError(f"--set {word}: give NAME=VALUE of {', '.join(sorted(known))}", exit_code=2)
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = text
-        found[name] = checked(name, value, known[name])
+        found[name] = read_setting(name, text, known[name])
     return found

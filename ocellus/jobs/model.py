@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 import torch
 from torch import nn
@@ -15,7 +14,7 @@ from torch import nn
 from ocellus import catalog, weights
 from ocellus.data.images import read_picture, to_picture
 from ocellus.errors import OcellusError
-from ocellus.jobs.settings import checked
+from ocellus.jobs.settings import read_setting
 from ocellus.jobs.shipped import find_shipped, near, others
 from ocellus.nn.fuse import fuse
 from ocellus.values import Classification, Instances, Picture, Segmentation
@@ -225,21 +224,8 @@ def looks_of(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     if not given:
         return {}
     hints = get_type_hints(catalog.system(weights.read_header(path).system).Config)
-    return {name: _read(name, value, hints.get(name)) for name, value in given.items()}
-
-
-def _read(name: str, value: Any, kind: Any) -> Any:
-    if kind is None:  # no such field, which is said where the names are known
-        return value
-    several = get_origin(kind) is tuple
-    if isinstance(value, str) and kind is not str:
-        parts = [part.strip() for part in value.split(",")] if several else [value]
-        try:
-            read = [json.loads(part) for part in parts]
-        except ValueError:
-            read = list(parts)
-        value = read if several else read[0]
-    return checked(name, [value] if several and not isinstance(value, (list, tuple)) else value, kind)
+    known = {name: read_setting(name, value, hints[name]) for name, value in given.items() if name in hints}
+    return {**given, **known}  # what there is not is refused where the names are known
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -151,6 +152,28 @@ def read(path: Path) -> Settings:
     )
     values = {name: value for section in SECTIONS for name, value in content.get(section, {}).items()}
     return settings.with_values(**values)
+
+
+def read_setting(name: str, value: Any, kind: Any) -> Any:
+    """A value of the type that a setting is declared with, from text too: JSON, or numbers with commas.
+
+    Args:
+        name: of the setting, for the message.
+        value: as given.
+        kind: see `checked`.
+
+    Raises:
+        OcellusError: a value of another type. Exit code 2.
+    """
+    several = get_origin(kind) is tuple
+    if isinstance(value, str) and kind is not str:
+        for text in (value, f"[{value}]") if several else (value,):
+            try:
+                value = json.loads(text)
+                break
+            except ValueError:  # it is said below what is wanted
+                continue
+    return checked(name, [value] if several and not isinstance(value, (list, tuple)) else value, kind)
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
