@@ -114,12 +114,11 @@ class Nearest:
             rows = self.faiss(query, count)
             return self._best(rows, self._measured(rows, query), count, 0)
         if self.trusted:
-            low, high = self._interval(query)
-            limit = torch.topk(high, count, largest=False, sorted=False).values.max()
-            candidates = torch.nonzero(~(low > limit))[:, 0]  # what overflowed, nan, is measured too
-            rows = candidates.numpy()
+            low, high = (part.numpy() for part in self._interval(query))
+            limit = np.partition(high, count - 1)[count - 1]
+            rows = np.flatnonzero(~(low > limit))  # what overflowed, nan, is measured too
             squares = self._measured(rows, query)
-            if self._kept(squares, low[candidates], high[candidates]):
+            if self._kept(squares, low[rows], high[rows]):
                 return self._best(rows, squares, count, len(rows))
             self.trusted = False
         every = np.arange(len(self))
@@ -132,32 +131,32 @@ class Nearest:
         self.shift = np.zeros(dimension)
         self.shift = self._shifted(np.asarray(self.features[::step], np.float64)).mean(axis=0)
         self.short = torch.empty(count, dimension, dtype=kind)
-        self.error, self.length, self.square = (torch.empty(count) for _ in range(3))
+        self.square, self.doubt = torch.empty(count), torch.empty(3, count)
         for start in range(0, count, BLOCK):
             rows = np.asarray(self.features[start : start + BLOCK], np.float64)
             exact = torch.from_numpy(self._shifted(rows))
             short = exact.to(kind)
             self.short[start : start + BLOCK] = short
             part = slice(start, start + len(rows))
-            self.error[part] = (exact - short.double()).norm(dim=1).float()
-            self.length[part] = short.double().norm(dim=1).float()
             self.square[part] = (exact.square().sum(dim=1) + torch.from_numpy(self._undirected(rows))).float()
+            error, length = (exact - short.double()).norm(dim=1), short.double().norm(dim=1)
+            self.doubt[:, part] = torch.stack([error.float(), length.float(), self.square[part]])
 
     def _interval(self, query: Floats) -> tuple[Tensor, Tensor]:
         """Between which each row's squared distance from a (D,) query lies, (N,) float32 each."""
-        exact = torch.from_numpy(self._shifted(query[None])[0])
+        exact = self._shifted(query[None])[0]
         nothing = float(self._undirected(query[None])[0])
-        short = exact.to(self.short.dtype)
-        size, lost = float(exact.norm()), float((exact - short.double()).norm())
+        short = torch.from_numpy(exact).to(self.short.dtype)
+        size, lost = (float(np.linalg.norm(part)) for part in (exact, exact - short.double().numpy()))
         product = torch.mv(self.short, short).float()
-        dimension = len(query)
-        # Of the product, row by row; 1.0001 and the last term: these lines, too, are done in float32.
-        wrong = self.error * (1.0001 * size)
-        wrong += self.length * (1.0001 * (lost + (dimension + 8) * SUM_ERROR * (size + lost)))
-        wrong += product.abs() * OUTPUT_ERROR[self.short.dtype]
-        wrong *= 2
-        wrong += self.square * 1e-6 + (1e-6 * size * size + 1e-30)
-        middle = self.square - 2 * product + (size * size + nothing)
+        # How wrong the product can be for each row's error and length, and these lines for its square: they,
+        # too, are done in float32, hence the 1.0001.
+        rounding = (len(query) + 8) * SUM_ERROR * (size + lost)
+        shares = torch.tensor([[2.0002 * size, 2.0002 * (lost + rounding), 1e-6]])
+        wrong = (shares @ self.doubt)[0]
+        wrong.add_(product.abs(), alpha=2.0002 * OUTPUT_ERROR[self.short.dtype])
+        wrong += 1e-6 * size * size + 1e-30
+        middle = torch.sub(self.square, product, alpha=2).add_(size * size + nothing)
         return middle - wrong, middle + wrong
 
     def _probe(self) -> None:
@@ -165,9 +164,8 @@ class Nearest:
         rows = np.arange(min(len(self), PROBED))
         for probe in range(0, len(self), max(1, len(self) // PROBES)):
             query = np.asarray(self.features[probe], np.float64)
-            low, high = self._interval(query)
-            squares = self._measured(rows, query)
-            self.trusted = self.trusted and self._kept(squares, low[: len(rows)], high[: len(rows)])
+            low, high = (part.numpy()[: len(rows)] for part in self._interval(query))
+            self.trusted = self.trusted and self._kept(self._measured(rows, query), low, high)
 
     def _shifted(self, rows: Floats) -> Floats:
         """(n, D) float64 as they are compared: of length 1 where angles count, and shifted."""
@@ -204,9 +202,9 @@ class Nearest:
         return Found(rows[order], nearest / 2 if self.metric == "cosine" else np.sqrt(nearest), measured)
 
     @staticmethod
-    def _kept(squares: NDArray[np.float64], low: Tensor, high: Tensor) -> bool:
+    def _kept(squares: NDArray[np.float64], low: Floats, high: Floats) -> bool:
         """Whether all squared distances lie where they should."""
-        return bool(((squares >= low.numpy()) & (squares <= high.numpy())).all())
+        return bool(((squares >= low) & (squares <= high)).all())
 
 
 def scaled(rows: Floats) -> Floats:
