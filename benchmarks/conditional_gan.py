@@ -99,10 +99,10 @@ def scores(judge: Judge, images: Tensor, labels: Tensor, names: Sequence[str]) -
     return {one.name: one.top1 for one in found.classes}
 
 
-def samples(path: Path, real: Real, count: int) -> tuple[Tensor, Tensor]:
+def samples(path: Path, real: Real, count: int, *, truncation: float = 0.0) -> tuple[Tensor, Tensor]:
     """(N, 1, 28, 28) pictures of a network, `count` of each class, and their labels."""
     model = ocellus.load(path)
-    options = catalog.system(SYSTEM).Run(count=count, seed=1)
+    options = catalog.system(SYSTEM).Run(count=count, seed=1, truncation=truncation)
     made = [torch.stack([one.floats() for one in model(name, options=options)]) for name in real.names]
     return torch.cat(made), torch.arange(len(real.names)).repeat_interleave(count)
 
@@ -110,7 +110,7 @@ def samples(path: Path, real: Real, count: int) -> tuple[Tensor, Tensor]:
 def row(name: str, images: Tensor, labels: Tensor, real: Real) -> str:
     """A network's line of the table; of P(X) which classes DoodleNet sees in its pictures."""
     cells = [name]
-    if VARIANTS.get(name, {}).get("condition") == "none":
+    if VARIANTS.get(name.split(", truncation")[0], {}).get("condition") == "none":
         judge = real.judges["DoodleNet"]
         half = labels == 0  # the same noise is used for each name, and the name counts for nothing
         seen = judge.scores(images[half]).argmax(dim=1)
@@ -168,6 +168,9 @@ def main() -> None:
     parser.add_argument("--table", action="store_true", help="train and measure all variants")
     parser.add_argument("--only", default="", help="variants by name, with semicolons")
     parser.add_argument("--steps", type=int, default=0, help="0: as the preset says")
+    parser.add_argument(
+        "--truncation", type=float, nargs="*", default=[1.25], help="noise that is kept within, besides all"
+    )
     parser.add_argument("--samples", type=int, default=1000, help="of each class")
     parser.add_argument("--judge-steps", type=int, default=0, help="0: as the preset says")
     arguments = parser.parse_args()
@@ -192,12 +195,14 @@ def main() -> None:
         folder = arguments.out / "".join(one if one.isalnum() else "-" for one in name.lower())
         best = trained(SYSTEM, arguments.data, folder, preset="small", **{**steps, **VARIANTS[name]})
         minutes = (time.perf_counter() - begin) / 60
-        images, labels = samples(best, real, arguments.samples)
-        lines.append(row(name, images, labels, real))
-        sheets[name] = f"{folder.name}.png"
-        sheet(images, labels, arguments.out / sheets[name])
         print(f"{name}: {minutes:.1f} min of training now, {arguments.samples} samples a class", flush=True)
-        print(lines[-1], flush=True)
+        for truncation in (0.0, *arguments.truncation):
+            title = f"{name}, truncation {truncation:g}" if truncation else name
+            images, labels = samples(best, real, arguments.samples, truncation=truncation)
+            lines.append(row(title, images, labels, real))
+            sheets[title] = f"{folder.name}{f'-{truncation:g}' if truncation else ''}.png"
+            sheet(images, labels, arguments.out / sheets[title])
+            print(lines[-1], flush=True)
         page(arguments.out, lines, sheets)
     print("\n".join(lines))
     print(f"{arguments.out / 'page.html'} shows them")
