@@ -28,7 +28,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", help="a run's folder, or its best.safetensors")
-    parser.add_argument("data", help="what it is measured on")
+    parser.add_argument("data", help="what it is measured on; none: the run's own figures are kept")
     parser.add_argument("out", type=Path)
     parser.add_argument("--licence", required=True)
     parser.add_argument("--notes", required=True, help="what a user should know before trusting it")
@@ -38,6 +38,9 @@ def main() -> None:
     weights.save(arguments.out, network, header, half=True)
     if arguments.out.stat().st_size > MOST:
         raise OcellusError(f"{arguments.out} has {arguments.out.stat().st_size} bytes, more than {MOST}")
+    if arguments.data == "none":  # a style: what measures it is not in the file
+        print(f"{arguments.out}: {arguments.out.stat().st_size / 1e6:.2f} MB, figures of the run")
+        return
     found = ocellus.evaluate(str(arguments.out), arguments.data).metrics
     kept = {name: round(value, 4) for name, value in found.items() if isfinite(value)}
     weights.save(arguments.out, network, replace(header, metrics=kept), half=True)
