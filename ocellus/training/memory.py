@@ -15,7 +15,7 @@ def keep_freed_memory() -> bool:
 
     The GNU C library maps every tensor above 32 MB at most anew and returns it when it is freed. Each step
     then touches fresh pages, which the system has to clear first: on a CPU up to a third of a step's time.
-    What is kept is about what one step needs at its peak; the process grew by a seventh where it was measured.
+    What is kept is about what one step needs at its peak; one process that was measured grew by a seventh.
 
     Returns:
         Whether it was done; other systems have another allocator, which is left as it is.
