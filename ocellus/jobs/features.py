@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from math import ceil
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -22,6 +21,7 @@ from ocellus.jobs.explainable import Explainable
 from ocellus.jobs.run import Broken
 from ocellus.jobs.why import told
 from ocellus.nn.features import feature_layer, layer_features
+from ocellus.training.validation import evenly
 from ocellus.values import Picture
 
 T = TypeVar("T")
@@ -167,9 +167,7 @@ def labels_in(source: str) -> Dataset | None:
 
 def spaced(items: Sequence[T], limit: int) -> list[T]:
     """At most so many of them, evenly spaced; 0: all."""
-    if not limit or len(items) <= limit:
-        return list(items)
-    return [items[ceil(number * len(items) / limit)] for number in range(limit)]
+    return [items[index] for index in evenly(len(items), limit or len(items))]
 
 
 def thumbnail(path: str, *, side: int = 240) -> Picture | None:

@@ -18,13 +18,14 @@ def kept(value: Picture, *, score: float) -> Picture:
 
 
 def summary(value: Picture) -> str:
-    """ "512x384"."""
-    return f"{value.size[1]}x{value.size[0]}"
+    """ "512x384", "512x384, cycle error 0.04"."""
+    facts = [f"{name} {figure:.4g}" for name, figure in value.facts.items()]
+    return ", ".join([f"{value.size[1]}x{value.size[0]}", *facts])
 
 
 def details(value: Picture) -> dict[str, Any]:
-    """For JSON: (H, W) of what was made."""
-    return {"made": list(value.size)}
+    """For JSON: (H, W) of what was made, and what is known of it."""
+    return {"made": list(value.size), **value.facts}
 
 
 def draw(picture: Picture, value: Picture) -> Picture:

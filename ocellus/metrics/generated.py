@@ -65,8 +65,8 @@ class Against:
         """From (N, C, H, W) pictures and their (N,) labels.
 
         Raises:
-            OcellusError: a class with fewer than two pictures, or one that the judge does not know; pictures
-                too small to be compared.
+            OcellusError: a class with fewer than two pictures, or whose pictures are all the same, or one
+                that the judge does not know; pictures too small to be compared.
         """
         if min(images.shape[2:]) < COARSEST:
             raise OcellusError(
@@ -80,6 +80,13 @@ class Against:
                 f"to validate on {', '.join(few)}; diversity takes two or more of each class: "
                 "give more pictures, or a larger --val-fraction"
             )
+        for label, name in enumerate(names):
+            own = images[labels == label]
+            if bool((own == own[:1]).all()):
+                raise OcellusError(
+                    f"the {len(own)} pictures of {name} to validate on are all the same, so there is no "
+                    "diversity to compare with: give others"
+                )
         top1 = None
         if judge is not None and len(names) > 1:
             truth = judge.labels_of(names)[labels]

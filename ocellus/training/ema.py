@@ -12,7 +12,7 @@ class Average:
     """A copy of a network that follows it.
 
     Args:
-        network: the one that is trained. Its buffers (batch statistics) are copied, not averaged.
+        network: the one that is trained. Its batch statistics are averaged like weights, counters are copied.
         decay: share of the old average kept at each step. Early on less is kept, (1 + step) / (10 + step), so
             that a short run does not end with its random beginning.
     """
@@ -28,4 +28,7 @@ class Average:
         for average, parameter in zip(self.network.parameters(), network.parameters(), strict=True):
             average.lerp_(parameter, weight)
         for kept, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
-            kept.copy_(buffer)
+            if kept.is_floating_point():
+                kept.lerp_(buffer, weight)
+            else:
+                kept.copy_(buffer)

@@ -16,6 +16,11 @@ from ocellus.training.signals import Break, Stop
 Answer = TypeVar("Answer")
 
 
+def evenly(count: int, most: int) -> list[int]:
+    """Numbers below `count`, all of them or `most` that lie evenly among them."""
+    return list(range(count)) if count <= most else [-(-number * count // most) for number in range(most)]
+
+
 def measure(network: nn.Module, validate: Validate, *, seed: int, stop: Stop) -> dict[str, float] | None:
     """A network's figures; see `aside`.
 

@@ -19,6 +19,7 @@ def test_follows() -> None:
     torch.testing.assert_close(average.network[0].weight, torch.tensor([[16 / 11]]))
     average.update(network, 100)
     torch.testing.assert_close(average.network[0].weight, torch.tensor([[8 / 11]]))
-    assert average.network[1].running_mean == 7 and average.network[1].num_batches_tracked == 3
+    torch.testing.assert_close(average.network[1].running_mean, torch.tensor([7 * (9 / 11 + 1 / 11)]))
+    assert average.network[1].num_batches_tracked == 3
     assert not any(parameter.requires_grad for parameter in average.network.parameters())
     assert network[0].weight.requires_grad and network[0].weight == 0

@@ -37,6 +37,8 @@ class Config:
     """Channels of the generator's last stage; of dense a sixth of the units of its last hidden layer."""
     discriminator_width: int = 48
     """Channels of the discriminator's first stage; of dense a fifth of its units."""
+    blocks: int = 0
+    """Residual blocks of two 3x3 convolutions at each size, in both networks of light."""
     spectral: bool = True
     """The discriminator's weights are divided by their largest singular value, instead of batch norm."""
     compares: bool = True

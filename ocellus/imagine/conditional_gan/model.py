@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -42,6 +44,45 @@ def stages_of(side: int) -> tuple[int, int]:
     return (side, doublings) if 4 <= side <= 7 and doublings else (0, 0)
 
 
+class Refined(nn.Module):
+    """Two 3x3 convolutions whose answer is added to what they are given (He 2015, arXiv:1512.03385).
+
+    Args:
+        channels: C.
+        norms: one after each convolution; none: without.
+    """
+
+    def __init__(self, channels: int, norms: Sequence[nn.Module] = ()) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=not norms) for _ in range(2)
+        )
+        self.norms = nn.ModuleList(norms)
+
+    def forward(self, features: Tensor, shares: Tensor, *, slope: float) -> Tensor:
+        """(B, C, h, w) as an activation leaves them, and (B, K) shares of the classes -> (B, C, h, w)."""
+        found = features
+        for index, conv in enumerate(self.convs):
+            found = F.leaky_relu(found, slope) if index else found
+            found = conv(found)
+            found = _normed(self.norms[index], found, shares) if self.norms else found
+        return F.leaky_relu(features + found, slope)
+
+
+def _normed(norm: nn.Module, features: Tensor, shares: Tensor) -> Tensor:
+    """(B, C, h, w) after a norm, which may be of the class."""
+    answer: Tensor = norm(features, shares) if isinstance(norm, ConditionalNorm) else norm(features)
+    return answer
+
+
+def _through(blocks: nn.ModuleList, level: int, features: Tensor, shares: Tensor, *, slope: float) -> Tensor:
+    """(B, C, h, w) through the blocks of a level, where it has any."""
+    of_level = blocks[level] if level < len(blocks) else nn.ModuleList()
+    for block in of_level.children():
+        features = block(features, shares, slope=slope)
+    return features
+
+
 class Convolutional(nn.Module):
     """The generators light and dcgan: a vector becomes a small map, which doubles its side stage by stage.
 
@@ -73,8 +114,12 @@ class Convolutional(nn.Module):
             self.last = nn.Conv2d(widths[-1], config.channels, 3, padding=1)
         self.convs = nn.ModuleList(convs)
         own = config.condition == "projection"
-        self.norms = nn.ModuleList(
-            ConditionalNorm(width, config.classes) if own else nn.BatchNorm2d(width) for width in widths
+        norm = partial(ConditionalNorm, classes=config.classes) if own else nn.BatchNorm2d
+        self.norms = nn.ModuleList(norm(width) for width in widths)
+        count = 0 if self.transposed else config.blocks
+        self.refined = nn.ModuleList(
+            nn.ModuleList(Refined(width, [norm(width), norm(width)]) for _ in range(count))
+            for width in widths
         )
         self.apply(fresh_dcgan if self.transposed else fresh)
 
@@ -97,8 +142,8 @@ class Convolutional(nn.Module):
                 if not self.transposed:
                     features = F.interpolate(features, scale_factor=2.0)
                 features = self.convs[index - 1](features)
-            normed = norm(features, shares) if isinstance(norm, ConditionalNorm) else norm(features)
-            features = F.relu(normed)
+            features = F.relu(_normed(norm, features, shares))
+            features = _through(self.refined, index, features, shares, slope=0.0)
         return Raw((torch.tanh(self.last(features).float()) + 1) / 2)
 
 
@@ -145,15 +190,19 @@ class Discriminator(nn.Module):
         self.config = config
         base, doublings = stages_of(config.side)
         published = config.architecture == "dcgan"
+        self.compares = config.compares and not published and config.noise > 0  # else nothing may differ
         planes = {"concat": config.classes, "embedding": 1}.get(config.condition, 0)
         grown = [config.discriminator_width * min(1 << level, WIDEST) for level in range(doublings)]
         widths = [config.channels + planes, *grown]
         convs: list[nn.Module] = [nn.Conv2d(a, b, 4, 2, 1, bias=not published) for a, b in pairwise(widths)]
         if not published:
             widths.append(2 * widths[-1])
-            convs.append(nn.Conv2d(widths[-2] + config.compares, widths[-1], 3, padding=1))
-        self.compares = config.compares and not published
+            convs.append(nn.Conv2d(widths[-2] + self.compares, widths[-1], 3, padding=1))
         self.convs = nn.ModuleList(convs)
+        count = 0 if published else config.blocks
+        self.refined = nn.ModuleList(
+            nn.ModuleList(Refined(width) for _ in range(count)) for width in widths[1 : doublings + 1]
+        )
         # The first has no norm (Radford 2015, section 3); light and spectral ones have none.
         normed = [published and not config.spectral and index > 0 for index in range(len(convs))]
         self.norms = nn.ModuleList(
@@ -205,6 +254,7 @@ class Discriminator(nn.Module):
                 plane = plane.expand(-1, 1, *features.shape[2:]).to(features)
                 features = torch.cat([features, plane], dim=1)
             features = F.leaky_relu(norm(conv(features)), SLOPE)
+            features = _through(self.refined, index, features, shares, slope=SLOPE)
         return features
 
 
@@ -302,6 +352,7 @@ def check(config: Config) -> None:
     require(config.condition in CONDITIONS, config, "condition", f"one of {', '.join(CONDITIONS)}")
     for field in ("classes", "channels", "embedding", "width", "discriminator_width"):
         require(getattr(config, field) >= 1, config, field, "1 or more")
+    require(config.blocks >= 0, config, "blocks", "0 or more")
     require(config.noise >= 0, config, "noise", "0 or more")
     require(
         config.noise > 0 or config.condition != "none", config, "noise", "1 or more where there is no class"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -41,7 +41,7 @@ def generate(
         network: whatever its mode, it answers as in eval mode.
         picture: of any size.
         names: of the domains A and B.
-        options: the direction, and whether the way back is shown.
+        options: the direction, and whether the way back is shown, with its "cycle error" among the facts.
 
     Raises:
         OcellusError: a picture of other channels, a direction that is none (exit code 2), or one that these
@@ -53,7 +53,9 @@ def generate(
     journey = there_and_back(network, picture, direction=options.direction, names=names)
     parts = [colors_of(part.floats()) for part in (journey.picture, journey.made, journey.again)]
     parts.append(1 - (parts[2] - parts[0]).abs())
-    return picture_of(torch.cat(parts, dim=2), path=picture.path)
+    return replace(
+        picture_of(torch.cat(parts, dim=2), path=picture.path), facts={"cycle error": journey.error}
+    )
 
 
 def there_and_back(

@@ -28,10 +28,13 @@ from ocellus.training.optimizers import make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 from ocellus.training.sheets import in_rows, sheet_of
+from ocellus.training.validation import evenly
 
 MONITORS = ("swd", "cycle")
 SHOWN = 4
 """Pictures of either domain on a sheet."""
+COMPARED = 500
+"""Pictures of either domain, evenly over the split, that are compared as sets: these are held at once."""
 SIDE = 256
 """Of the squares that are measured, where neither the network nor the recipe has a size."""
 
@@ -150,11 +153,12 @@ class Recipe(LightningModule):
         if not {0, 1} <= labels:
             return None
         examples = self.domains(dataset, split, train=None)
-        batches = [collate_domains([examples[0, index]]) for index in range(len(examples))]
-        first, second = (len(held) for held in examples.domains)
-        a, b = [batch.a for batch in batches[:first]], [batch.b for batch in batches[:second]]
-        self.shown = (a[:SHOWN], b[:SHOWN])
-        return lambda network: measured(network, a, b, fit=self.fit)
+        a, b = (
+            [domain_of(examples, index, way=way) for index in range(min(SHOWN, len(held)))]
+            for way, held in enumerate(examples.domains)
+        )
+        self.shown = (a, b)
+        return lambda network: measured(network, examples, fit=self.fit)
 
     def samples(self, network: nn.Module) -> dict[str, Tensor]:
         """Sheets of both ways: picture, what is made of it, what is made of that, two a row."""
@@ -179,25 +183,38 @@ def there(network: Any, images: Tensor, *, way: int, fit: Fit) -> tuple[Tensor, 
     return made[0].float().cpu(), again[0].float().cpu()
 
 
-def measured(network: nn.Module, a: list[Tensor], b: list[Tensor], *, fit: Fit) -> dict[str, float]:
+def domain_of(examples: DomainExamples, index: int, *, way: int) -> Tensor:
+    """(1, C, H, W) in [0, 1]: a picture of the domain that a way begins in; 0: A."""
+    batch = collate_domains([examples[0, index]])
+    return batch.a if way == 0 else batch.b
+
+
+def measured(network: nn.Module, examples: DomainExamples, *, fit: Fit) -> dict[str, float]:
     """The error there and back, how like the other domain what is made is, and how it varies with its input.
 
     Args:
         network: in eval mode.
-        a: pictures of domain A, (1, C, H, W) in [0, 1] each.
-        b: of domain B.
+        examples: all are sent there and back; compared as sets are at most 500 of either domain, evenly over
+            it.
         fit: its precision is that of the training.
     """
     figures: dict[str, float] = {}
-    for name, images, targets, way in (("a", a, b, 0), ("b", b, a, 1)):
-        ends = [there(network, image, way=way, fit=fit) for image in images]
-        errors = [(again - image[0]).abs().mean() for image, (_, again) in zip(images, ends, strict=True)]
-        made, true = torch.stack([first for first, _ in ends]), torch.cat(targets)
-        target = "b" if way == 0 else "a"
-        figures[f"cycle/{name}"] = float(torch.stack(errors).mean())
+    counts = [len(held) for held in examples.domains]
+    kept = [evenly(count, COMPARED) for count in counts]
+    for name, target, way in (("a", "b", 0), ("b", "a", 1)):
+        error, answers, chosen = 0.0, [], set(kept[way])
+        for index in range(counts[way]):
+            image = domain_of(examples, index, way=way)
+            answer, again = there(network, image, way=way, fit=fit)
+            error += float((again - image[0]).abs().mean())
+            if index in chosen:
+                answers.append(answer)
+        made = torch.stack(answers)
+        true = torch.cat([domain_of(examples, index, way=1 - way) for index in kept[1 - way]])
+        figures[f"cycle/{name}"] = error / counts[way]
         figures[f"swd/{target}"] = sliced_wasserstein(true, made).mean
         if min(len(made), len(true)) > 1:
             ratio = mean_pairwise_distance(made) / max(mean_pairwise_distance(true), 1e-12)
             figures[f"diversity/{target}"] = ratio
     means = {name: (figures[f"{name}/a"] + figures[f"{name}/b"]) / 2 for name in ("swd", "cycle")}
-    return {**means, **figures, "pictures": float(len(a) + len(b))}
+    return {**means, **figures, "pictures": float(sum(counts))}

@@ -30,10 +30,13 @@ from ocellus.training.optimizers import make_optimizer
 from ocellus.training.plan import Validate
 from ocellus.training.settings import Fit
 from ocellus.training.sheets import in_rows, sheet_of
+from ocellus.training.validation import evenly
 
 MONITORS = ("swd", "l1", "ssim")
 SHOWN = 6
 """Pairs on a sheet."""
+COMPARED = 500
+"""Pairs, evenly over the split, whose answers are compared with the truth as sets: these are held at once."""
 SIDE = 256
 """Of the squares that are measured, where neither the network nor the recipe has a size."""
 
@@ -126,54 +129,61 @@ class Recipe(LightningModule):
         examples = self.pairs(dataset, split, train=None)
         if not len(examples):
             return None
-        items = [examples[0, index] for index in range(len(examples))]
-        batches = [collate_pairs([item]) for item in items]
-        self.shown = [(batch.inputs, batch.targets) for batch in batches[:SHOWN]]
-        return lambda network: measured(network, batches, fit=self.fit)
+        self.shown = [pair_of(examples, index) for index in range(min(SHOWN, len(examples)))]
+        return lambda network: measured(network, examples, fit=self.fit)
 
     def samples(self, network: nn.Module) -> dict[str, Tensor]:
         """A sheet: condition, answer, truth, two pairs a row."""
-        made = [answers_to(network, [pair], fit=self.fit)[0] for pair in self.shown]
+        made = [answer_to(network, condition, fit=self.fit) for condition, _ in self.shown]
         triples = [[pair[0][0], answer, pair[1][0]] for pair, answer in zip(self.shown, made, strict=True)]
         rows = in_rows(triples)
         return {"answers": sheet_of(rows)} if rows else {}
 
 
-def answers_to(network: nn.Module, pairs: list[tuple[Tensor, Tensor]], *, fit: Fit) -> list[Tensor]:
-    """(C', H, W) each: what the network makes of conditions (1, C, H, W), one at a time, with noise."""
+def pair_of(examples: PairExamples, index: int) -> tuple[Tensor, Tensor]:
+    """Condition (1, C, H, W) and truth (1, C', H, W)."""
+    batch = collate_pairs([examples[0, index]])
+    return batch.inputs, batch.targets
+
+
+def answer_to(network: nn.Module, condition: Tensor, *, fit: Fit, seed: int = 0) -> Tensor:
+    """(C', H, W): what the network makes of a condition (1, C, H, W), with noise."""
     place = device_of(network)
     reduced = choose_precision(fit.precision, choose_device(fit.device)) == "bf16"
-    found = []
-    for number, (condition, _) in enumerate(pairs):
-        with (
-            torch.no_grad(),
-            behaving(network, noise=True, seed=number),
-            torch.autocast(place.type, torch.bfloat16, enabled=reduced),
-        ):
-            found.append(network(condition.to(place)).pictures[0].float().cpu())
-    return found
+    with (
+        torch.no_grad(),
+        behaving(network, noise=True, seed=seed),
+        torch.autocast(place.type, torch.bfloat16, enabled=reduced),
+    ):
+        answer: Tensor = network(condition.to(place)).pictures[0]
+        return answer.float().cpu()
 
 
-def measured(network: nn.Module, batches: list[PairBatch], *, fit: Fit) -> dict[str, float]:
+def measured(network: nn.Module, examples: PairExamples, *, fit: Fit) -> dict[str, float]:
     """How near the answers are to the truth, and how like true pictures they are as a set.
 
     Args:
         network: in eval mode.
-        batches: of one pair each.
+        examples: all are measured; as a set at most 500, evenly over them.
         fit: its precision is that of the training.
     """
-    answers = answers_to(network, [(batch.inputs, batch.targets) for batch in batches], fit=fit)
-    truths = [batch.targets[0] for batch in batches]
-    both = list(zip(answers, truths, strict=True))
-    figures = {
-        "l1": sum(float((a - t).abs().mean()) for a, t in both) / len(both),
-        "psnr": sum(psnr(a, t) for a, t in both) / len(both),
-        "ssim": sum(ssim(a, t) for a, t in both) / len(both),
-        "pictures": float(len(both)),
-    }
+    count = len(examples)
+    kept = set(evenly(count, COMPARED))
+    sums = {"l1": 0.0, "psnr": 0.0, "ssim": 0.0}
+    answers, truths = [], []
+    for index in range(count):
+        condition, truth = pair_of(examples, index)
+        answer, truth = answer_to(network, condition, fit=fit, seed=index), truth[0]
+        sums["l1"] += float((answer - truth).abs().mean())
+        sums["psnr"] += psnr(answer, truth)
+        sums["ssim"] += ssim(answer, truth)
+        if index in kept:
+            answers.append(answer)
+            truths.append(truth)
     made, true = torch.stack(answers), torch.stack(truths)
     return {
         "swd": sliced_wasserstein(true, made).mean,
-        **figures,
+        **{name: total / count for name, total in sums.items()},
+        "pictures": float(count),
         "sharpness_ratio": sharpness(made, true).ratio,
     }

@@ -20,6 +20,7 @@ from ocellus.imagine.conditional_gan.loss import discriminator_losses, generator
 from ocellus.imagine.conditional_gan.model import (
     ARCHITECTURES,
     CONDITIONS,
+    Refined,
     build,
     build_discriminator,
     example,
@@ -131,6 +132,43 @@ def test_projection_by_hand() -> None:
             assert found[row, 0].item() == pytest.approx(wanted.item(), rel=1e-4, abs=1e-5)
             between_all = pooled[row] @ weight + bias + pooled[row] @ table.mean(dim=0)
             assert mean[row, 0].item() == pytest.approx(between_all.item(), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("condition", ["none", "projection"])
+def test_blocks_add_to_what_they_are_given(condition: str) -> None:
+    """With second convolutions of zeros a generator with blocks is the one without."""
+    torch.manual_seed(0)
+    plain = replace(TINY, condition=condition)
+    inputs = example(plain, 4)
+    small, large = build(plain).eval(), build(replace(plain, blocks=2)).eval()
+    blocks = [module for module in large.modules() if isinstance(module, Refined)]
+    assert len(blocks) == 2 * len(large.norms)
+    report = large.load_state_dict(small.state_dict(), strict=False)
+    assert not report.unexpected_keys and all(key.startswith("refined.") for key in report.missing_keys)
+    with torch.no_grad():
+        wanted = small(*inputs).pictures
+        assert not torch.allclose(large(*inputs).pictures, wanted, atol=1e-4)
+        for block in blocks:
+            nn.init.zeros_(block.convs[1].weight)
+        torch.testing.assert_close(large(*inputs).pictures, wanted)
+
+
+def test_a_block_by_hand() -> None:
+    torch.manual_seed(0)
+    judge = build_discriminator(replace(TINY, blocks=2))
+    assert [len(blocks) for blocks in judge.refined] == [2, 2]  # at 8 and at 4 pixels
+    block, features = Refined(3), torch.randn(2, 3, 5, 5)
+    one, two = block.convs
+    with torch.no_grad():
+        found = features + two(nn.functional.leaky_relu(one(features), 0.2))
+        wanted = torch.where(found > 0, found, 0.2 * found)
+        torch.testing.assert_close(block(features, torch.ones(2, 1), slope=0.2), wanted)
+
+
+def test_without_noise_nothing_is_compared() -> None:
+    """All pictures of a class are then one, which the discriminator would see at once."""
+    judge = build_discriminator(replace(TINY, noise=0))
+    assert not judge.compares and judge(torch.rand(4, 1, 16, 16), torch.tensor([0, 0, 1, 1])).shape == (4, 1)
 
 
 def test_spread_by_hand() -> None:

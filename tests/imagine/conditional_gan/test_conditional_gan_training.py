@@ -159,6 +159,8 @@ def test_collapse_is_reported() -> None:
     assert line.startswith("mode collapse: cat has 0%") and "100% of its 20" in line
     with pytest.raises(OcellusError, match="cat has 1"):
         Against.made(real[:3], torch.tensor([0, 1, 1]), names=("cat", "train"))
+    with pytest.raises(OcellusError, match="train to validate on are all the same"):
+        Against.made(real[[0, 1, 2, 2]], torch.tensor([0, 0, 1, 1]), names=("cat", "train"))
 
 
 def judge_of(tmp_path: Path, names: tuple[str, ...] = ("black", "white")) -> Path:

@@ -94,6 +94,7 @@ def test_both_ways_and_there_and_back() -> None:
     assert torch.equal(journey.again.pixels, again.pixels)
     assert journey.error == pytest.approx(float((again.floats() - image.floats()).abs().mean()))
     sheet = cyclegan.generate(network, image, options=Run(back=True))
+    assert sheet.facts == {"cycle error": journey.error}
     assert sheet.size == (37, 4 * 50) and torch.equal(sheet.pixels[:, :, :50], image.pixels)
     white = 255 - (again.pixels.int() - image.pixels.int()).abs()
     assert (sheet.pixels[:, :, 150:].int() - white).abs().max() <= 1
