@@ -1,13 +1,14 @@
 """Colour from grey three ways: a distribution over 313 colours, L1, and L1 with an adversary; one page.
 
-    python -m benchmarks.colorize runs/photographs --steps 4000 --judge ../shared/data/imagenet \\
+    python -m benchmarks.colorize runs/photographs --steps 2500 --judge ../shared/data/imagenet \\
         --classifier ../shared/data/weights/squeezenet1_0.pt
 
 The networks of the presets small, regression and gan, trained for the same steps on the same photographs
 (grey ones are left out here), and bins without rebalancing (lambda = 1) besides. Measured on the split
-"val": accuracy and balanced accuracy (areas under the curve, 0 to 150), PSNR of a and b, colourfulness
-beside the truth's. With --judge, pictures with classes are made grey and coloured again, and a classifier
-that was trained on colours says what they show (top 5): on grey, on each answer and on the true colours.
+"val", or on the judge's pictures: accuracy and balanced accuracy (areas under the curve, 0 to 150), PSNR of a
+and b, colourfulness beside the truth's. With --judge, pictures with classes are made grey and coloured again,
+and a classifier that was trained on colours says what they show (top 5): on grey, on each answer and on the
+true colours.
 The page is OUT/colours.html.
 """
 
@@ -87,6 +88,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--preset", default="", help="tiny: to see that it runs")
+    parser.add_argument("--precision", default="auto", help="bf16 is faster on many CPUs")
     parser.add_argument("--judge", type=Path, help="pictures with classes that the classifier knows")
     parser.add_argument("--classifier", type=Path, help="a public classifier's checkpoint")
     parser.add_argument("--limit", type=int, default=0, help="pictures that are measured; 0: all")
@@ -94,6 +96,10 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = in_colour(read(arguments.photographs, view="pictures"))
     records = dataset.splits["val"][: arguments.limit or None]
+    measured = records
+    if arguments.judge:
+        others = in_colour(read(arguments.judge, view="pictures"))
+        measured = tuple(record for _, record in others.records())[: arguments.limit or None]
     columns, shown = [], {}
     networks: dict[str, Any] = {}
     for name, (preset, values) in TRAININGS.items():
@@ -104,13 +110,15 @@ def main() -> None:
             begin = replace(
                 begin, config=replace(tiny.config, head=begin.config.head), train=train, fit=tiny.fit
             )
-        settings = begin.with_values(**values, steps=arguments.steps, validate_every=arguments.steps)
+        settings = begin.with_values(
+            **values, steps=arguments.steps, validate_every=arguments.steps, precision=arguments.precision
+        )
         folder = arguments.out / name.replace(" ", "-")
         train_settings(settings, folder, data=dataset, resume=(folder / "last.ckpt").is_file(), pictures=0)
         networks[name], _ = weights.load(folder / "best.safetensors")
         recipe = colorizing.Recipe(settings.config, settings.train, settings.fit, dataset.labels)
         recipe.examples(dataset, "train")
-        rows = [recipe.measure(networks[name], record) for record in records]
+        rows = [recipe.measure(networks[name], record) for record in measured]
         columns.append({key: sum(row[key] for row in rows) / len(rows) for key in rows[0]})
         shown[name] = [generate(networks[name], read_picture(record.image)) for record in records]
     tops = {}
@@ -129,7 +137,7 @@ def main() -> None:
     ]  # fmt: skip
     page = write_side_by_side(
         arguments.out / "colours.html", title="Colour from grey, three ways",
-        lead=f"Trained {arguments.steps} steps each, measured on {len(records)} unseen photographs.",
+        lead=f"Trained {arguments.steps} steps each, measured on {len(measured)} unseen photographs.",
         figures=FIGURES, columns=held, rows=pictures,
     )  # fmt: skip
     for column in held:

@@ -6,7 +6,8 @@ Taken are whole photographs of 250 pixels a side or more, of coco, imagenet, por
 out are video frames that are nearly alike (camvid, davis), crops of faces and strong JPEGs (faces68,
 deepfake, pose), paintings (styles), facades, and of course Set5 and Set14, which are for measuring. The
 photographs are JPEGs of quality 90: training makes them half as large first. Every 25th, in the order of
-names, is for validation. With --in-colour grey photographs are left out, for training to colour.
+names, is for validation. With --in-colour grey photographs are left out, for training to colour;
+--without imagenet leaves out those that benchmarks.colorize measures with.
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ LEAST = 250
 EVERY = 25
 
 
-def gather(data: Path, out: Path, *, in_colour: bool = False) -> dict[str, int]:
+def gather(data: Path, out: Path, *, in_colour: bool = False, without: str = "") -> dict[str, int]:
     """Copy the photographs to `out`/train and `out`/val; how many went to each."""
     found = [
         (f"{folder.split('/')[0]}-{file.name}", file)
         for folder in FOLDERS
+        if folder.split("/")[0] != without
         for file in pictures_under(data / folder)
     ]
     kept = [(name, file) for name, file in sorted(found) if min(picture_size(file)) >= LEAST]
@@ -52,8 +54,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--in-colour", action="store_true")
+    parser.add_argument("--without", default="", help="a data set that is left out, like imagenet")
     arguments = parser.parse_args()
-    counts = gather(arguments.data, arguments.out, in_colour=arguments.in_colour)
+    counts = gather(arguments.data, arguments.out, in_colour=arguments.in_colour, without=arguments.without)
     print(f"{arguments.out}: {counts['train']} photographs to train on, {counts['val']} for validation")
 
 
