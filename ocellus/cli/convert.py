@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
             yield name, (instances if arguments.no_pictures else pictured)(record, dataset)
 
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
-        say = f"{lost} things in {dataset.root} are left out: `ocellus check {dataset.root}` lists them"
+        say = f"left out of {dataset.root}: {lost}; `ocellus check {dataset.root}` tells more"
         print(say, file=sys.stderr)
     writer = import_module(f"ocellus.data.write.{arguments.format}")
     try:

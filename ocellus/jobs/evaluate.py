@@ -73,7 +73,7 @@ def evaluate(
     kind = kind_of(ready.header.system)
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
         look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
-        say(f"{lost} things in {dataset.root} are left out: {look} lists them")
+        say(f"left out of {dataset.root}: {lost}; {look} tells more")
     start = time.perf_counter()
     if kind.generates:
         found = kind.measure().measured(

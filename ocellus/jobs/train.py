@@ -223,7 +223,7 @@ def refuse_faults(dataset: Dataset, *, say: Callable[[str], None], but: Sequence
     look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
     warnings = sum(finding.severity == "warn" for finding in found.findings)
     if warnings:
-        say(f"{warnings} things in {dataset.root} look odd: {look} lists them")
+        say(f"what looks odd in {dataset.root}: {warnings}; {look} tells more")
     found.require()
     if not dataset.splits.get("train"):
         raise OcellusError(f"{dataset.root} has no pictures to train on; {look} tells more")

@@ -60,7 +60,7 @@ class Refusal:
         given = main([str(word) for word in words])
         error = self.capsys.readouterr().err.strip()
         assert given == code, error
-        lines = [line for line in error.splitlines() if "look odd" not in line]
+        lines = [line for line in error.splitlines() if "looks odd" not in line]
         assert len(lines) == 1 and lines[0].startswith("ocellus: "), error
         return lines[0]
 
@@ -223,7 +223,7 @@ def test_annotation_for_an_absent_image(
     (data / "annotations.json").write_text(json.dumps(page))
     assert "annotation-orphan x 2, first annotations.json" in refuse(*given["train"])
     assert main([str(word) for word in given["evaluate"]]) == 0
-    assert "2 things in data are left out: `ocellus check data` lists them" in capsys.readouterr().err
+    assert "left out of data: 2; `ocellus check data` tells more" in capsys.readouterr().err
 
 
 def test_picture_of_another_size_than_annotated(model: Path, data: Path, refuse: Refusal) -> None:

@@ -58,7 +58,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: object, code: int = 1) -
     given = main([str(word) for word in words])
     error = capsys.readouterr().err.strip()
     assert given == code, error
-    lines = [line for line in error.splitlines() if "look odd" not in line]
+    lines = [line for line in error.splitlines() if "looks odd" not in line]
     assert len(lines) == 1 and lines[0].startswith("ocellus: "), error
     return lines[0]
 
