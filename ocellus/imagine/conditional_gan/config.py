@@ -37,7 +37,7 @@ class Config:
     """Channels of the generator's last stage; of dense a sixth of the units of its last hidden layer."""
     discriminator_width: int = 48
     """Channels of the discriminator's first stage; of dense a fifth of its units."""
-    blocks: int = 0
+    blocks: int = 1
     """Residual blocks of two 3x3 convolutions at each size, in both networks of light."""
     spectral: bool = True
     """The discriminator's weights are divided by their largest singular value, instead of batch norm."""
@@ -69,7 +69,7 @@ class Train:
     """Adam's decay of the mean squared gradient."""
     flip: float = 0.5
     """Chance of a left-right mirrored real picture."""
-    augment: float = 0.8
+    augment: float = 0.9
     """Chance that what the discriminator sees, real or generated, is moved, turned and scaled; 0: never."""
     shift: float = 0.125
     """Largest such move to each side, as a share of the side."""
@@ -103,19 +103,28 @@ class Run:
 
 
 FIT = Fit(
-    steps=12000,
+    steps=10_000,
     batch_size=64,
     optimizer="adamw",
-    learning_rate=2e-4,
+    learning_rate=3e-4,
     weight_decay=0.0,
-    schedule="constant",
+    schedule="cosine",
     warmup_steps=0,
     clip=0.0,
     ema=0.999,
     validate_every=1000,
     log_every=50,
 )
-DCGAN_FIT = replace(FIT, epochs=25, steps=0, batch_size=128, ema=0.0, validate_every=0)
+DCGAN_FIT = replace(
+    FIT,
+    epochs=25,
+    steps=0,
+    batch_size=128,
+    learning_rate=2e-4,
+    schedule="constant",
+    ema=0.0,
+    validate_every=0,
+)
 PUBLISHED = Train(loss="nonsaturating", discriminator_rate=1.0, beta1=0.5, beta2=0.999, flip=0.0, augment=0.0)
 
 PAPER = Config(
@@ -125,22 +134,29 @@ PAPER = Config(
     noise=100,
     width=200,
     discriminator_width=48,
+    blocks=0,
     spectral=False,
     dropout=0.5,
 )
 """Mirza 2014, section 4.1."""
 
 DCGAN = Config(
-    architecture="dcgan", condition="concat", noise=100, width=64, discriminator_width=64, spectral=False
+    architecture="dcgan",
+    condition="concat",
+    noise=100,
+    width=64,
+    discriminator_width=64,
+    blocks=0,
+    spectral=False,
 )
 
 TINY = Config(
-    classes=2, side=16, condition="projection", noise=4, embedding=4, width=4, discriminator_width=4
+    classes=2, side=16, condition="projection", noise=4, embedding=4, width=4, discriminator_width=4, blocks=0
 )
 
 PRESETS = {
     "small": (Config(), Train(), FIT),
-    "large": (Config(side=64, channels=3, width=48, discriminator_width=48), Train(), FIT),
+    "large": (Config(side=64, channels=3, width=24, discriminator_width=48), Train(), FIT),
     "dcgan": (DCGAN, PUBLISHED, DCGAN_FIT),
     "paper": (PAPER, replace(PUBLISHED, loss="minmax"), replace(DCGAN_FIT, epochs=100, batch_size=100)),
     "tiny": (TINY, Train(measured=8), replace(FIT, steps=20, batch_size=4, validate_every=0, ema=0.9)),

@@ -115,7 +115,7 @@ def test_the_class_counts_where_there_is_one(architecture: str, condition: str) 
 
 def test_projection_by_hand() -> None:
     """logit = ψ(Σφ) + v_y · Σφ, Miyato 2018, equation 3; without a class v is the mean over classes."""
-    config = replace(TINY, classes=3, spectral=False, compares=False)
+    config = replace(TINY, classes=3, blocks=0, spectral=False, compares=False)
     torch.manual_seed(0)
     judge = build_discriminator(config).eval()
     images, classes = torch.rand(5, 1, 16, 16), torch.tensor([0, 1, 2, 2, 0])
@@ -138,7 +138,7 @@ def test_projection_by_hand() -> None:
 def test_blocks_add_to_what_they_are_given(condition: str) -> None:
     """With second convolutions of zeros a generator with blocks is the one without."""
     torch.manual_seed(0)
-    plain = replace(TINY, condition=condition)
+    plain = replace(TINY, condition=condition, blocks=0)
     inputs = example(plain, 4)
     small, large = build(plain).eval(), build(replace(plain, blocks=2)).eval()
     blocks = [module for module in large.modules() if isinstance(module, Refined)]
