@@ -108,8 +108,8 @@ def cycle(folder: Path) -> None:
             made = model(front, options=options(direction="backward"))
             again = model(made, options=options(direction="forward"))
             cells += [front, made, again]
-            captions += ["label map", f"photograph, {kind} the cycle loss", "and back"]
-    write_picture(draw_sheet(cells, columns=6, captions=captions, cell_width=128), OUT / "cycle.jpg")
+            captions += ["label map", f"{kind} the cycle loss", "and back"]
+    write_picture(draw_sheet(cells, columns=6, captions=captions, cell_width=150), OUT / "cycle.jpg")
 
 
 def main() -> None:
