@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from ocellus.nn.patchgan import SLOPE, patch_norm
 from ocellus.nn.tiles import reflected
 
-Conv = TypeVar("Conv", nn.Conv2d, nn.ConvTranspose2d)
+Conv = TypeVar("Conv", bound=nn.Conv2d | nn.ConvTranspose2d)
 
 GENERATOR_NORMS = ("batch", "instance")
 DROPPED = 3  # levels of the U-Net's decoder with dropout, section 6.1
@@ -60,6 +60,7 @@ class ResidualGenerator(nn.Module):
         blocks: 9 as published for 256 pixels and more, 6 for 128.
         norm: batch or instance.
         dropout: in each block.
+        upsampling: see `up_conv`.
     """
 
     stride = 4
@@ -73,6 +74,7 @@ class ResidualGenerator(nn.Module):
         blocks: int = 9,
         norm: str = "instance",
         dropout: bool = False,
+        upsampling: str = "transposed",
     ) -> None:
         super().__init__()
         self.stem = generator_conv(channels, width, 7, norm=norm)
@@ -85,7 +87,9 @@ class ResidualGenerator(nn.Module):
         self.blocks = nn.ModuleList(
             ResidualBlock(widths[2], norm=norm, dropout=dropout) for _ in range(blocks)
         )
-        self.ups = nn.ModuleList(up_conv(inputs, inputs // 2, 3, norm=norm) for inputs in widths[:0:-1])
+        self.ups = nn.ModuleList(
+            up_conv(inputs, inputs // 2, 3, norm=norm, upsampling=upsampling) for inputs in widths[:0:-1]
+        )
         self.up_norms = nn.ModuleList(patch_norm(norm, after) for after in widths[1::-1])
         self.head = generator_conv(width, outputs, 7, norm="none")
 
@@ -116,6 +120,7 @@ class UnetGenerator(nn.Module):
         dropout: in three levels of the decoder, of those that have 8 times the width.
         dropout_first: innermost levels of the decoder before those three: 0 as published, 1 in the authors'
             port to PyTorch.
+        upsampling: see `up_conv`.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class UnetGenerator(nn.Module):
         norm: str = "batch",
         dropout: bool = True,
         dropout_first: int = 0,
+        upsampling: str = "transposed",
     ) -> None:
         super().__init__()
         self.depth = depth
@@ -146,7 +152,8 @@ class UnetGenerator(nn.Module):
         for level in range(depth):
             joined = widths[level] if level == depth - 1 else 2 * widths[level]
             after = outputs if level == 0 else widths[level - 1]
-            self.ups.append(up_conv(joined, after, 4, norm=norm if level else "none"))
+            kind = norm if level else "none"
+            self.ups.append(up_conv(joined, after, 4, norm=kind, upsampling=upsampling))
         self.up_norms = nn.ModuleList(
             patch_norm(norm, widths[level - 1]) if level else nn.Identity() for level in range(depth)
         )
@@ -210,8 +217,29 @@ def generator_conv(
     return started(nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, bias=bias))
 
 
-def up_conv(inputs: int, outputs: int, kernel: int, *, norm: str) -> nn.ConvTranspose2d:
-    """A transposed convolution that doubles the size, with weights of N(0, 0.02)."""
+class Doubled(nn.Conv2d):
+    """Each value doubled to both sides, then a 3x3 convolution (Odena 2016, doi:10.23915/distill.00003)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C', 2 H, 2 W)."""
+        return super().forward(F.interpolate(input, scale_factor=2.0))
+
+
+def up_conv(
+    inputs: int, outputs: int, kernel: int, *, norm: str, upsampling: str = "transposed"
+) -> nn.ConvTranspose2d | Doubled:
+    """What doubles the size, with weights of N(0, 0.02).
+
+    Args:
+        inputs: channels.
+        outputs: channels.
+        kernel: of a transposed convolution.
+        norm: that is behind it; batch norm has a shift of its own.
+        upsampling: transposed, as published, which leaves a pattern of 2 pixels; or nearest: values are
+            doubled, and a 3x3 convolution follows.
+    """
+    if upsampling == "nearest":
+        return started(Doubled(inputs, outputs, 3, padding=1, bias=norm != "batch"))
     conv = nn.ConvTranspose2d(
         inputs, outputs, kernel, stride=2, padding=1, output_padding=kernel % 2, bias=norm != "batch"
     )

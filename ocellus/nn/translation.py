@@ -15,6 +15,7 @@ from ocellus.nn.generators import GENERATOR_NORMS, ResidualGenerator, UnetGenera
 from ocellus.values import Picture
 
 GENERATORS = ("unet", "resnet")
+UPSAMPLINGS = ("transposed", "nearest")
 
 MOST_DEPTH = 10  # a U-Net of 10 levels makes one pixel of 1024
 
@@ -51,6 +52,10 @@ class GeneratorConfig(Protocol):
         """Innermost levels of a U-Net's decoder that come before those with dropout."""
 
     @property
+    def upsampling(self) -> str:
+        """transposed or nearest."""
+
+    @property
     def short_side(self) -> int:
         """Pixels that the shorter side is resized to; 0: not resized."""
 
@@ -68,6 +73,7 @@ def make_generator(config: GeneratorConfig, channels: int, outputs: int) -> Resi
     """
     require(config.generator in GENERATORS, config, "generator", f"one of {', '.join(GENERATORS)}")
     require(config.norm in GENERATOR_NORMS, config, "norm", f"one of {', '.join(GENERATOR_NORMS)}")
+    require(config.upsampling in UPSAMPLINGS, config, "upsampling", f"one of {', '.join(UPSAMPLINGS)}")
     require(2 <= config.depth <= MOST_DEPTH, config, "depth", f"2 to {MOST_DEPTH}")
     for name, least in (("width", 1), ("blocks", 0), ("short_side", 0), ("dropout_first", 0)):
         require(getattr(config, name) >= least, config, name, f"{least} or more")
@@ -79,6 +85,7 @@ def make_generator(config: GeneratorConfig, channels: int, outputs: int) -> Resi
             blocks=config.blocks,
             norm=config.norm,
             dropout=config.dropout,
+            upsampling=config.upsampling,
         )
     return UnetGenerator(
         channels,
@@ -88,6 +95,7 @@ def make_generator(config: GeneratorConfig, channels: int, outputs: int) -> Resi
         norm=config.norm,
         dropout=config.dropout,
         dropout_first=config.dropout_first,
+        upsampling=config.upsampling,
     )
 
 

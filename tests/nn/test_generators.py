@@ -11,7 +11,7 @@ from translations import parity
 
 from ocellus.errors import OcellusError
 from ocellus.nn.generator_names import read_generator
-from ocellus.nn.generators import ResidualGenerator, UnetGenerator, as_trained
+from ocellus.nn.generators import ResidualGenerator, UnetGenerator, as_trained, up_conv
 
 
 def test_residual_answers_as_the_published_network(shared: Path) -> None:
@@ -45,11 +45,34 @@ def test_unet_answers_as_the_published_network(shared: Path) -> None:
     assert parity(shared).compare(made * 2 - 1, golden.outputs["out"])[1] <= 1e-4
 
 
+@pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
 @pytest.mark.parametrize("size", [(1, 1), (5, 64), (33, 47), (64, 64)])
-def test_any_size_in_the_same_size_out(size: tuple[int, int]) -> None:
-    for network in (ResidualGenerator(3, 2, width=2, blocks=1), UnetGenerator(3, 2, width=2, depth=5)):
+def test_any_size_in_the_same_size_out(size: tuple[int, int], upsampling: str) -> None:
+    for network in (
+        ResidualGenerator(3, 2, width=2, blocks=1, upsampling=upsampling),
+        UnetGenerator(3, 2, width=2, depth=5, upsampling=upsampling),
+    ):
         made = network.eval()(torch.rand(2, 3, *size))
         assert made.shape == (2, 2, *size) and made.min() >= 0 and made.max() <= 1
+
+
+def test_doubled_values_leave_no_pattern() -> None:
+    """Where nothing varies, neighbours are alike; a transposed convolution has its own weight for each."""
+    torch.manual_seed(0)
+    flat = torch.ones(1, 5, 8, 8)
+    with torch.no_grad():
+        doubled, transposed = (
+            up_conv(5, 2, 4, norm="none", upsampling=kind)(flat)[..., 2:-2, 2:-2]
+            for kind in ("nearest", "transposed")
+        )
+    assert doubled.shape == transposed.shape == (1, 2, 12, 12)
+    torch.testing.assert_close(doubled, doubled[..., :1, :1].expand_as(doubled))
+    assert (transposed[..., 1:] - transposed[..., :-1]).abs().max() > 0.01
+    conv = up_conv(5, 2, 4, norm="none", upsampling="nearest")
+    features = torch.randn(2, 5, 3, 4)
+    enlarged = features.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    wanted = nn.functional.conv2d(enlarged, conv.weight, conv.bias, padding=1)
+    torch.testing.assert_close(conv(features), wanted)
 
 
 def test_padding_is_the_picture_s_mirror_image() -> None:

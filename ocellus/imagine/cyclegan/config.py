@@ -34,6 +34,9 @@ class Config:
     """Drop values in the generators while they learn."""
     dropout_first: int = 0
     """Of a U-Net: innermost levels of the decoder that come before the three with dropout."""
+    upsampling: str = "transposed"
+    """transposed: transposed convolutions, as published; nearest: each value doubled, then a 3x3 convolution,
+    which leaves no pattern of two pixels."""
     ways: str = "both"
     """both: a generator from A to B and one from B to A; forward: the first alone, as published checkpoints
     have it. Training takes both."""

@@ -35,6 +35,9 @@ class Config:
     dropout_first: int = 0
     """Innermost levels of the U-Net's decoder that come before those three: 0 as published, 1 in the authors'
     PyTorch port."""
+    upsampling: str = "transposed"
+    """transposed: transposed convolutions, as published; nearest: each value doubled, then a 3x3 convolution,
+    which leaves no pattern of two pixels."""
     discriminator_width: int = 64
     """Channels of the discriminator's first convolution."""
     discriminator_layers: int = 3
@@ -108,10 +111,10 @@ PAPER = Config()
 
 TINY = Config(width=4, depth=5, discriminator_width=4, discriminator_layers=1, short_side=32)
 
-SMALL = Config(width=24, depth=7, discriminator_width=24, short_side=128)
+SMALL = Config(width=24, depth=7, upsampling="nearest", discriminator_width=24, short_side=128)
 SMALL_TRAIN = Train(load=143, crop=128)
 SMALL_FIT = replace(
-    FIT, epochs=12.0, steps=3000, batch_size=4, learning_rate=4e-4, validate_every=1000, ema=0.99
+    FIT, epochs=12.0, steps=2000, batch_size=4, learning_rate=4e-4, validate_every=1000, ema=0.998
 )
 
 PRESETS = {
