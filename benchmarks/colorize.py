@@ -1,6 +1,6 @@
 """Colour from grey three ways: a distribution over 313 colours, L1, and L1 with an adversary; one page.
 
-    python -m benchmarks.colorize runs/photographs --steps 2500 --judge ../shared/data/imagenet \\
+    python -m benchmarks.colorize runs/photographs --steps 900 --judge ../shared/data/imagenet \\
         --classifier ../shared/data/weights/squeezenet1_0.pt
 
 The networks of the presets small, regression and gan, trained for the same steps on the same photographs
@@ -86,7 +86,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("photographs", type=Path)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--preset", default="", help="tiny: to see that it runs")
     parser.add_argument("--precision", default="auto", help="bf16 is faster on many CPUs")
     parser.add_argument("--judge", type=Path, help="pictures with classes that the classifier knows")
