@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--width", type=int, default=24, help="of both networks")
+    parser.add_argument("--width", type=int, default=22, help="of both networks")
     parser.add_argument("--out", type=Path, default=Path("runs/pix2pix-losses"))
     parser.add_argument("--judge", type=Path, default=Path("../shared/data/weights/squeezenet1_0.pt"))
     options = parser.parse_args()

@@ -9,6 +9,9 @@ from pathlib import Path
 from ocellus import catalog
 from ocellus.errors import OcellusError
 
+LONGEST = 4096
+"""Pixels of the longer side, at most."""
+
 
 def main(argv: list[str]) -> int:
     """Paint, write a PNG, and say how low the loss came."""
@@ -28,8 +31,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", default="", help="the file to write (default: beside the photograph)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     arguments = parser.parse_args(argv)
-    if arguments.side < 0:
-        raise OcellusError(f"--side {arguments.side} makes no sense: it takes 0 or more", exit_code=2)
+    if arguments.side < 0 or arguments.steps < 1:
+        raise OcellusError(
+            f"--side {arguments.side} --steps {arguments.steps} make no sense: at least 0 and 1", exit_code=2
+        )
     source = Path(arguments.picture)
     out = Path(arguments.out) if arguments.out else source.with_name(f"{source.stem}-restyled.png")
     if out.exists():
@@ -39,6 +44,14 @@ def main(argv: list[str]) -> int:
     from ocellus.training.devices import choose_device
 
     picture = read_picture(source, channels=3)
+    height, width = picture.size
+    longer = max(height, width) * (arguments.side or min(height, width)) // min(height, width)
+    if longer > LONGEST:
+        raise OcellusError(
+            f"{source} is {width}x{height}: its longer side would have {longer} pixels, and more than "
+            f"{LONGEST} take hours: give a smaller --side",
+            exit_code=2,
+        )
     if arguments.side:
         picture = to_picture(middle(picture.pixels, short_side=arguments.side, crop=0))
     found = catalog.system("imagine/fast_style").optimise(

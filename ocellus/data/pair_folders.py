@@ -42,10 +42,13 @@ def matched(place: Places, root: Path) -> tuple[tuple[Record, ...], list[Finding
     """The pairs of two folders, by the names of their files without the ending.
 
     Raises:
-        OcellusError: there is none.
+        OcellusError: there is none, or one of the folders is empty.
     """
     (first, doubled), (second, doubled_too) = (by_stem(folder) for folder in (place.first, place.second))
     shared = [stem for stem in first if stem in second]
+    for folder, files in ((place.first, first), (place.second, second)):
+        if not files:
+            raise OcellusError(f"{folder} holds no picture: put in the partners of those beside it")
     if not shared:
         raise OcellusError(
             f"no picture of {place.first} ({len(first)}, first {next(iter(first.values())).name}) has a "

@@ -41,16 +41,16 @@ def places_of(root: Path) -> list[Places]:
     and test; and trainA, trainB, testA, testB.
     """
     inside = folders_in(root)
-    lettered = of_letters(inside)
+    lettered = of_letters(all_folders_in(root))
     if lettered:
-        return lettered
+        return [place for place in lettered if filled(place)]
     splits = [(split_of(place.name), place) for place in inside if not without_split(place.name)]
     named = [(split, place) for split, place in splits if split]
     if named:
-        found = [(split, two_of(folders_in(place))) for split, place in named]
+        found = [(split, two_of(all_folders_in(place))) for split, place in named]
         return [Places(split, *two) for split, two in found if two]
-    two = two_of(inside)
-    if two is None:
+    two = two_of(all_folders_in(root))
+    if two is None or not inside:
         return []
     parts = [{str(split_of(p.name)): p for p in folders_in(side) if split_name(p)} for side in two]
     shared = [split for split in parts[0] if split in parts[1]]
@@ -75,9 +75,15 @@ def two_of(folders: list[Path]) -> tuple[Path, Path] | None:
     for first, second in KNOWN:
         if first in named and second in named:
             return named[first], named[second]
-    if len(folders) == 2 and not any(split_name(folder) for folder in folders):
-        return folders[0], folders[1]
+    full = [folder for folder in folders if pictures_under(folder)]
+    if len(full) == 2 and not any(split_name(folder) for folder in full):
+        return full[0], full[1]
     return None
+
+
+def filled(place: Places) -> bool:
+    """Whether one of the two folders holds pictures."""
+    return bool(pictures_under(place.first) or pictures_under(place.second))
 
 
 def split_name(folder: Path) -> bool:
@@ -87,7 +93,11 @@ def split_name(folder: Path) -> bool:
 
 def folders_in(place: Path) -> list[Path]:
     """The folders in a folder that hold pictures, sorted; hidden ones are left out."""
-    inside = sorted(
+    return [folder for folder in all_folders_in(place) if pictures_under(folder)]
+
+
+def all_folders_in(place: Path) -> list[Path]:
+    """The folders in a folder, sorted; hidden ones are left out, empty ones are not."""
+    return sorted(
         entry for entry in place.iterdir() if entry.is_dir() and not entry.name.startswith((".", "__"))
     )
-    return [folder for folder in inside if pictures_under(folder)]

@@ -66,6 +66,7 @@ def evaluate(
     """
     check_score(score)
     ready = model if isinstance(model, Model) else load(model)
+    ready.refuse_part()
     config = getattr(ready.network, "config", None)
     dataset = dataset_for(data, ready.header.system, config=config)
     records = chosen(dataset, split, limit=limit)

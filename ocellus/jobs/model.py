@@ -61,12 +61,7 @@ class Model:
                 exit code 2.
         """
         card = catalog.card(self.header.system)
-        if self.header.part:
-            raise OcellusError(
-                f"{self.source} holds the {self.header.part} of {card.name}, which answers nothing: give the "
-                "best.safetensors beside it, or look at this one with `ocellus explain`",
-                exit_code=2,
-            )
+        self.refuse_part()
         if card.verb == "generate":
             return self.generate(picture, probabilities=probabilities, options=options)
         if options is not None:
@@ -91,6 +86,19 @@ class Model:
             value = catalog.system(self.header.system).predict(self.network, picture, **facts)
         kept = isinstance(value, (Classification, Instances, Segmentation))
         return replace(value, picture=picture) if kept else value
+
+    def refuse_part(self) -> None:
+        """See that the file holds what answers.
+
+        Raises:
+            OcellusError: it holds a discriminator. Exit code 2.
+        """
+        if self.header.part:
+            raise OcellusError(
+                f"{self.source} holds the {self.header.part} of {self.header.system}, which answers nothing: "
+                "give the best.safetensors beside it, or look at this one with `ocellus explain`",
+                exit_code=2,
+            )
 
     def generate(self, given: Any, *, probabilities: bool, options: Any) -> Any:
         """What a system that makes pictures makes of a picture or the name of a class; see `__call__`."""

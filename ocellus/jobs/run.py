@@ -121,6 +121,7 @@ def run(
     stream = pictures(sources, broken=broken.add, read=read)
     sink = Sink(Path(out), sources, maps=maps, uncertainty=uncertainty) if out is not None else None
     ready = model if isinstance(model, Model) else load(model)
+    ready.refuse_part()
     kind = kind_of(ready.header.system)
     refuse_maps(ready, maps or uncertainty)
     if sink and kind.generates:

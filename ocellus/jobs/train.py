@@ -135,12 +135,13 @@ def train_settings(
         licence="as the training data allows",
         data=f"{dataset.root.resolve().name}: {len(dataset.splits['train'])} pictures ({dataset.format})",
     )
+    validate = recipe.validator(dataset, "val")
     with noted(settings, folder / "run.toml") if is_first() else nullcontext():
         result = fit(
             recipe,
             examples=recipe.examples(dataset, "train"),
             collate=recipe.collate,
-            validate=recipe.validator(dataset, "val"),
+            validate=validate,
             monitor=recipe.monitor,
             lower_is_better=getattr(recipe, "lower_is_better", False),
             samples=getattr(recipe, "samples", None),
@@ -153,7 +154,7 @@ def train_settings(
     if is_first():
         save_companions(recipe, folder, facts)
         write_report(folder)
-        if pictures and dataset.splits.get("val") and best.is_file():
+        if pictures and validate is not None and best.is_file():
             model = load(best, device=settings.fit.device, precision=settings.fit.precision)
             evaluate(model, dataset, out=folder, limit=pictures, say=say)
     return Trained(folder=folder, weights=best, metrics=dict(result.metrics), report=folder / "report.html")
@@ -200,9 +201,12 @@ def see_system(path: Path, system: str) -> None:
     """See that a weights file is of a system, or of another that it can begin with.
 
     Raises:
-        OcellusError: it is of another, or is none.
+        OcellusError: it is of another, holds a discriminator, or is none.
     """
-    found = weights.read_header(path).system
+    header = weights.read_header(path)
+    found = header.system
+    if header.part:
+        raise OcellusError(f"{path} holds the {header.part} of {found}: give the best.safetensors beside it")
     if found != system and found not in getattr(catalog.system(system), "BEGINNINGS", ()):
         raise OcellusError(f"{path} holds weights of {found}, not of {system}")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,6 +80,10 @@ class LossNetwork:
         """
         if str(path).startswith(PUBLISHED):
             return cls(published(str(path).removeprefix(PUBLISHED)), layers=layers, source=str(path))
+        if Path(path).is_dir():
+            raise OcellusError(
+                f"{path} is a folder: give the weights file in it, {Path(path) / 'best.safetensors'}"
+            )
         if not Path(path).is_file():
             raise OcellusError(
                 f"{path} is not there: give the weights file of a classifier; `ocellus import {SYSTEM} "
@@ -159,6 +162,8 @@ def published(name: str) -> nn.Module:
     Raises:
         OcellusError: it has none of that name, or that `see/classifier` can be, or it cannot be fetched.
     """
+    import torchvision  # takes seconds, and few want it
+
     try:
         found: Any = torchvision.models.get_model_weights(name).DEFAULT
     except ValueError as error:

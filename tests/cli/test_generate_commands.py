@@ -81,6 +81,29 @@ def test_training_leaves_sheets_and_companions(trained: Path) -> None:
     assert tag.startswith("samples/") and [image.step for image in board.Images(tag)] == [2, 4]
 
 
+def test_a_discriminator_is_refused_where_it_cannot_answer(
+    trained: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge, out = trained / "discriminator.safetensors", tmp_path / "out"
+    told = refuses(capsys, "evaluate", judge, pairs)
+    assert "discriminator.safetensors holds the discriminator of imagine/pix2pix" in told
+    assert "best.safetensors beside it" in refuses(capsys, "run", judge, pairs, "--out", out)
+    start = refuses(capsys, "train", "imagine/pix2pix", pairs, "--start", judge, "--out", out, *STEPS)
+    assert "holds the discriminator of imagine/pix2pix: give the best.safetensors beside it" in start
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("system", "flag"),
+    [("pix2pix", "--l1-weight"), ("cyclegan", "--cycle"), ("cyclegan", "--identity")],
+)
+def test_negative_weights_of_losses_are_refused(
+    system: str, flag: str, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = refuses(capsys, "train", f"imagine/{system}", pairs, "--out", tmp_path / "out", *STEPS, flag, "-1")
+    assert f"{flag[2:].replace('-', '_')} is -1.0; it must be 0 or more" in told
+
+
 def test_best_weights_are_those_of_the_lowest_figure(trained: Path) -> None:
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     recipe = ocellus.catalog.system("imagine/pix2pix").Train().monitor

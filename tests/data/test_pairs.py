@@ -177,6 +177,16 @@ def test_a_domain_without_pictures_to_train_on(tmp_path: Path) -> None:
         check(read(tmp_path, view="domains")).require()
 
 
+@pytest.mark.parametrize("places", [("A", "B"), ("trainA", "trainB"), ("A/train", "B/train")])
+def test_an_empty_folder_does_not_make_halves_of_the_other(tmp_path: Path, places: tuple[str, str]) -> None:
+    for number in range(4):
+        paint(tmp_path / places[0] / f"{number}.png", number)
+    (tmp_path / places[1]).mkdir(parents=True)
+    assert "domain-empty" in kinds(tmp_path, "domains")
+    with pytest.raises(OcellusError, match=rf"{places[1]} holds no picture: put in the partners"):
+        read(tmp_path, view="pairs")
+
+
 def test_pictures_of_a_list_and_of_splits(tmp_path: Path) -> None:
     for number in range(4):
         paint(tmp_path / ("train" if number < 3 else "val") / f"{number}.png", number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from math import inf
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ from ocellus.values import Picture
 EVERY = "all"
 AT_ONCE = 256
 """Pictures that are made together."""
+
+MOST_SEED = 2**63
+"""Seeds are below it."""
 
 
 def generate(
@@ -141,10 +145,11 @@ def settle(network: nn.Module, config: Config, *, batches: int = 16, seed: int =
 
 
 def _check_options(options: Run, config: Config) -> None:
-    if options.count < 1 or options.truncation < 0 or options.seed < 0:
+    squeezed = options.truncation == 0 or 0 < options.truncation < inf
+    if options.count < 1 or not squeezed or not 0 <= options.seed < MOST_SEED:
         raise OcellusError(
             f"--count {options.count} --truncation {options.truncation} --seed {options.seed} make no sense: "
-            "at least 1, 0 and 0",
+            f"at least 1, 0 and 0, and a seed below {MOST_SEED}",
             exit_code=2,
         )
     if options.interpolate not in ("", "latent", "class"):

@@ -63,7 +63,8 @@ class Recipe(LightningModule):
         super().__init__()
         require(sampling.game in KINDS, sampling, "game", f"one of {', '.join(KINDS)}")
         require(sampling.monitor in MONITORS, sampling, "monitor", f"one of {', '.join(MONITORS)}")
-        require(sampling.pool >= 0, sampling, "pool", "0 or more")
+        for name in ("pool", "cycle", "identity", "discriminator_weight"):
+            require(getattr(sampling, name) >= 0, sampling, name, "0 or more")
         self.automatic_optimization = False
         self.config, self.sampling, self.fit, self.labels = config, sampling, fit, labels
         self.monitor = sampling.monitor

@@ -111,10 +111,17 @@ PAPER = Config()
 
 TINY = Config(width=4, depth=5, discriminator_width=4, discriminator_layers=1, short_side=32)
 
-SMALL = Config(width=24, depth=6, upsampling="nearest", discriminator_width=24, short_side=128)
+SMALL = Config(width=22, depth=7, upsampling="nearest", discriminator_width=22, short_side=128)
 SMALL_TRAIN = Train(load=143, crop=128)
 SMALL_FIT = replace(
-    FIT, epochs=12.0, steps=1000, batch_size=4, learning_rate=4e-4, validate_every=500, ema=0.998
+    FIT,
+    epochs=12.0,
+    steps=1000,
+    batch_size=4,
+    learning_rate=4e-4,
+    schedule="constant",
+    validate_every=500,
+    ema=0.998,
 )
 
 PRESETS = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ocellus.data.degradations import named
 from ocellus.errors import OcellusError
@@ -17,6 +17,9 @@ from ocellus.nn.dense import device_of
 from ocellus.nn.generators import as_trained
 from ocellus.nn.translation import as_seen, picture_of, translated
 from ocellus.values import Picture
+
+MOST_SEED = 2**63
+"""Seeds are below it."""
 
 
 def generate(
@@ -32,16 +35,17 @@ def generate(
 
     Raises:
         OcellusError: a picture of other channels than the network takes, or a condition is to be made where
-            the network was trained on pairs. Exit code 2 then.
+            the network was trained on pairs, or a seed that is none. Exit code 2 then.
     """
     config = network.config
-    if options.from_picture:
-        picture = condition_of(network, picture, seed=options.seed)
+    if not 0 <= options.seed < MOST_SEED:
+        raise OcellusError(f"--seed {options.seed} is no seed: from 0 to {MOST_SEED - 1}", exit_code=2)
+    make = _conditions(network, seed=options.seed) if options.from_picture else None
     with torch.no_grad(), behaving(network, noise=options.noise, seed=options.seed):
         return translated(
-            lambda images: network(images).pictures,
+            lambda images: network(images if make is None else make(images)).pictures,
             picture,
-            channels=config.channels,
+            channels=config.channels if make is None else config.outputs,
             short_side=config.short_side,
             device=device_of(network),
         )
@@ -59,6 +63,14 @@ def condition_of(network: Pix2Pix, picture: Picture, *, seed: int = 0) -> Pictur
         OcellusError: the network was trained on pairs (exit code 2), or a picture of other channels.
     """
     config = network.config
+    make = _conditions(network, seed=seed)
+    image = as_seen(picture, channels=config.outputs, short_side=config.short_side)
+    return picture_of(make(image)[0], path=picture.path)
+
+
+def _conditions(network: Pix2Pix, *, seed: int) -> Callable[[Tensor], Tensor]:
+    """What makes conditions (1, C, H, W) of pictures (1, C', H, W), as in training."""
+    config = network.config
     if not config.condition:
         raise OcellusError(
             "this model was trained on pairs and does not know how to make a condition of a picture: give "
@@ -66,8 +78,7 @@ def condition_of(network: Pix2Pix, picture: Picture, *, seed: int = 0) -> Pictur
             exit_code=2,
         )
     make = named(config.condition, channels=config.channels)
-    image = as_seen(picture, channels=config.outputs, short_side=config.short_side)[0]
-    return picture_of(make(image, np.random.default_rng(seed)), path=picture.path)
+    return lambda images: make(images[0].cpu(), np.random.default_rng(seed))[None].to(images.device)
 
 
 @contextmanager

@@ -34,6 +34,13 @@ class Pix2Pix(nn.Module):
         require(config.channels >= 1, config, "channels", "1 or more")
         require(config.outputs >= 1, config, "outputs", "1 or more")
         require(config.direction in DIRECTIONS, config, "direction", f"one of {', '.join(DIRECTIONS)}")
+        both = not config.condition or config.direction == "forward"
+        require(
+            both,
+            config,
+            "direction",
+            f"forward where the condition, {config.condition}, is made of the answer",
+        )
         self.generator = make_generator(config, config.channels, config.outputs)
 
     @property

@@ -64,6 +64,8 @@ class Recipe(LightningModule):
         super().__init__()
         for name, known in (("loss", LOSSES), ("game", KINDS), ("monitor", MONITORS)):
             require(getattr(sampling, name) in known, sampling, name, f"one of {', '.join(known)}")
+        for name in ("l1_weight", "discriminator_weight"):
+            require(getattr(sampling, name) >= 0, sampling, name, "0 or more")
         self.automatic_optimization = False
         self.config, self.sampling, self.fit = config, sampling, fit
         self.monitor = sampling.monitor
