@@ -52,10 +52,11 @@ def places_of(root: Path) -> list[Places]:
     two = two_of(all_folders_in(root))
     if two is None or not inside:
         return []
-    parts = [{str(split_of(p.name)): p for p in folders_in(side) if split_name(p)} for side in two]
+    parts = [{str(split_of(p.name)): p for p in all_folders_in(side) if split_name(p)} for side in two]
     shared = [split for split in parts[0] if split in parts[1]]
     if shared:
-        return [Places(split, parts[0][split], parts[1][split]) for split in shared]
+        places = [Places(split, parts[0][split], parts[1][split]) for split in shared]
+        return [place for place in places if filled(place)]
     return [Places(WHOLE, *two)]
 
 
