@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -277,6 +277,7 @@ class Sink:
         self.video: VideoWriter | None = None
         self.source = ""
         self.list: Any = None
+        self.made = not folder.exists()
         self.names: set[str] = set()
         self.ending, self.text = ".jpg", dict[str, str]()
 
@@ -296,6 +297,11 @@ class Sink:
         finally:
             if self.video is not None:
                 self.video.close()
+            if error[0] is not None and not self.names:  # so that the corrected command finds no folder
+                with suppress(OSError):
+                    (self.folder / "found.jsonl").unlink()
+                    if self.made:
+                        self.folder.rmdir()
 
     def write(self, picture: Picture, found: Found, *, kind: Kind) -> Found:
         """Draw one picture and note what was found in it; the same with the names of the files.

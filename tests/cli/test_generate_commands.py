@@ -261,3 +261,21 @@ def test_list_and_info(trained: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert layers["layers"][0]["parameters"] > 0
     drawn = shows(capsys, "info", "imagine/conditional_gan", "--preset", "tiny", "--layers", "--json")
     assert json.loads(drawn)["layers"]
+
+
+def test_a_command_that_fails_at_once_leaves_no_folder(
+    drawer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert "make no sense" in refuses(capsys, "run", drawer, "cat", "--count", "0", "--out", out)
+    assert not out.exists()
+    shows(capsys, "run", drawer, "cat", "--count", "2", "--out", out)
+    assert (out / "found.jsonl").is_file()
+
+
+def test_nor_does_one_of_a_picture(
+    trained: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, out = next(pairs.rglob("*.png")), tmp_path / "out"
+    assert "no seed" in refuses(capsys, "run", trained, picture, "--seed", str(10**20), "--out", out)
+    assert not out.exists()
