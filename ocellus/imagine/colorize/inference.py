@@ -26,11 +26,16 @@ def generate(
         options: of this use.
 
     Raises:
-        OcellusError: a temperature that is none. Exit code 2.
+        OcellusError: a temperature that is none, or that these weights have no use for. Exit code 2.
     """
     if not 0 <= options.annealing <= 1:
         raise OcellusError(
             f"--annealing {options.annealing:g} makes no sense: above 0 to 1, or 0 for the weights' own",
+            exit_code=2,
+        )
+    if options.annealing and network.config.head != "bins":
+        raise OcellusError(
+            "--annealing is for a distribution over colours, and these weights have none: leave it out",
             exit_code=2,
         )
     light = rgb_to_lab(picture.pixels[None].to(network.bins.device).float() / 255)[:, :1]

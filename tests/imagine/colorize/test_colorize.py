@@ -152,6 +152,8 @@ def test_pictures_of_any_size_keep_their_brightness(size: tuple[int, int]) -> No
     assert generate(network, grey, options=Run(annealing=0.1)).size == size
     with pytest.raises(OcellusError, match="--annealing 2"):
         generate(network, grey, options=Run(annealing=2.0))
+    with pytest.raises(OcellusError, match="--annealing is for a distribution"):
+        generate(build(replace(TINY, head="regression")), grey, options=Run(annealing=0.5))
 
 
 def pictures(folder: Path, *, count: int = 4) -> Dataset:
