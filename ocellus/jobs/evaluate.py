@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ocellus.data.check import check
 from ocellus.data.check.report import viewed
 from ocellus.data.dataset import Dataset, Record
 from ocellus.data.splits import WHOLE
@@ -15,6 +16,9 @@ from ocellus.jobs.kinds import dataset_for, kind_of
 from ocellus.jobs.model import Model, check_score, load
 from ocellus.report.evaluation import Evaluation
 from ocellus.report.run import write_report
+
+SPOILED = ("pair-odd", "pair-size")
+"""Findings with which figures of made pictures would mean nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,8 @@ def evaluate(
         say: is told what a user should know, and how far it is.
 
     Raises:
-        OcellusError: no such model, data set or split; the model's classes are not those of the data.
+        OcellusError: no such model, data set or split; the model's classes are not those of the data; pairs
+            that are none.
     """
     check_score(score)
     ready = model if isinstance(model, Model) else load(model)
@@ -75,6 +80,9 @@ def evaluate(
     if lost := sum(finding.severity == "refuse" for finding in dataset.findings):
         look = f"`ocellus check {dataset.root}{viewed(dataset.view)}`"
         say(f"left out of {dataset.root}: {lost}; {look} tells more")
+    if kind.generates and not isinstance(data, Dataset):
+        looked = check(dataset)
+        replace(looked, findings=tuple(one for one in looked.findings if one.kind in SPOILED)).require()
     start = time.perf_counter()
     if kind.generates:
         found = kind.measure().measured(

@@ -14,7 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import ocellus
 from ocellus import weights
 from ocellus.cli import main
-from ocellus.data.images import read_picture
+from ocellus.data.images import read_picture, write_picture
 from ocellus.data.video import VideoWriter, video_frames
 from ocellus.errors import OcellusError
 from ocellus.jobs.evaluate import evaluate
@@ -279,3 +279,17 @@ def test_nor_does_one_of_a_picture(
     picture, out = next(pairs.rglob("*.png")), tmp_path / "out"
     assert "no seed" in refuses(capsys, "run", trained, picture, "--seed", str(10**20), "--out", out)
     assert not out.exists()
+
+
+def test_pictures_that_are_no_pairs_are_not_measured(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        write_picture(
+            Picture(pixels=torch.zeros(3, 20, 31, dtype=torch.uint8)), tmp_path / f"photos/{number}.png"
+        )
+    told = refuses(
+        capsys, "evaluate", trained, tmp_path / "photos", "--split", "all", "--out", tmp_path / "page"
+    )
+    assert "pair-odd x 3" in told
