@@ -1,8 +1,7 @@
-"""Draw what pix2pix and CycleGAN make of fronts of houses: `python docs/build_facades.py pix2pix`.
+"""Draw what pix2pix and CycleGAN make of fronts of houses.
 
 The label maps are drawn here, in the colours of the CMP facades; no picture of that set is in the answers.
 
-    python docs/build_facades.py pix2pix                       # by the shipped weights
     python docs/build_facades.py losses runs/pix2pix-losses    # L1, GAN, both: benchmarks.pix2pix_losses
     python docs/build_facades.py cycle runs/cyclegan-cycle     # there and back: benchmarks.cyclegan_cycle
 """
@@ -88,14 +87,15 @@ def houses() -> list[Picture]:
     return [Picture(pixels=house.pixels) for house in (first, second, third)]
 
 
-def answers(models: dict[str, str], name: str) -> None:
-    """Draw a row for each front: the label map, and what each model makes of it."""
-    loaded = {title: ocellus.load(path) for title, path in models.items()}
+def losses(folder: Path) -> None:
+    """Draw a row for each front: the label map, and what the network of each loss makes of it."""
+    runs = {"L1": "l1-0", "GAN": "gan-0", "L1 and GAN": "both-0"}
+    models = {title: ocellus.load(str(folder / run)) for title, run in runs.items()}
     fronts = houses()
-    cells = [cell for front in fronts for cell in (front, *(model(front) for model in loaded.values()))]
-    captions = ["label map", *loaded] * len(fronts)
-    sheet = draw_sheet(cells, columns=1 + len(loaded), captions=captions, cell_width=200)
-    write_picture(sheet, OUT / name)
+    cells = [cell for front in fronts for cell in (front, *(model(front) for model in models.values()))]
+    captions = ["label map", *models] * len(fronts)
+    sheet = draw_sheet(cells, columns=1 + len(models), captions=captions, cell_width=200)
+    write_picture(sheet, OUT / "pix2pix-losses.jpg")
 
 
 def cycle(folder: Path) -> None:
@@ -114,14 +114,11 @@ def cycle(folder: Path) -> None:
 
 def main() -> None:
     """Draw what is asked for into docs/pictures."""
-    what, *folders = sys.argv[1:] or ["pix2pix"]
+    what, folder = sys.argv[1:]
     if what == "cycle":
-        cycle(Path(folders[0]))
-    elif what == "losses":
-        kinds = {"L1": "l1-0", "GAN": "gan-0", "L1 and GAN": "both-0"}
-        answers({title: f"{folders[0]}/{run}" for title, run in kinds.items()}, "pix2pix-losses.jpg")
+        cycle(Path(folder))
     else:
-        answers({"pix2pix": "imagine/pix2pix"}, "pix2pix.jpg")
+        losses(Path(folder))
 
 
 if __name__ == "__main__":
