@@ -83,26 +83,11 @@ def pass_and_evaluation(
 def row_of(
     picture: Any, models: dict[str, Any], goal: Goal, train: Train, arguments: argparse.Namespace
 ) -> dict[str, Any]:
-    """All figures of one picture."""
+    """All figures of one picture; see `painted_by`."""
     side = arguments.side
     square = middle(picture.pixels, short_side=side, crop=side)
     photograph = square[None].float() / 255
-    row: dict[str, Any] = {}
-    for name, model in models.items():
-        with torch.no_grad(), model.autocast():
-            painted = model.network(photograph).pictures.float()
-            noisy = (photograph + 0.01 * torch.randn(photograph.shape)).clamp(0, 1)
-            changed = (model.network(noisy).pictures.float() - painted).abs().mean()
-        row[name] = costs(painted, photograph, goal, train)
-        row[name]["stability"] = float(changed / (noisy - photograph).abs().mean())
-        cut = style_patches(painted[0], 32, side=64)
-        real = style_patches(read_style(train.style, side=train.style_side), 32, side=64)
-        row[name]["patches"] = sliced_wasserstein(real, cut, patches=32, directions=128).mean
-        if arguments.shown:
-            write_picture(
-                to_picture(as_bytes(painted[0])),
-                Path(arguments.shown) / f"{Path(picture.path).stem}-{name}.png",
-            )
+    row = painted_by(models, picture, photograph, goal, train, arguments)
     first = next(iter(models.values()))
     row["photograph"] = costs(photograph, photograph, goal, train)
     row["time"] = pass_and_evaluation(
@@ -123,6 +108,34 @@ def row_of(
         "reached": None if reached is None else reached + 1,
         "reached_seconds": None if reached is None else slow.seconds[reached],
     }
+    return row
+
+
+def painted_by(
+    models: dict[str, Any],
+    picture: Any,
+    photograph: Tensor,
+    goal: Goal,
+    train: Train,
+    arguments: argparse.Namespace,
+) -> dict[str, Any]:
+    """Figures of what each network makes of a picture."""
+    row: dict[str, Any] = {}
+    for name, model in models.items():
+        with torch.no_grad(), model.autocast():
+            painted = model.network(photograph).pictures.float()
+            noisy = (photograph + 0.01 * torch.randn(photograph.shape)).clamp(0, 1)
+            changed = (model.network(noisy).pictures.float() - painted).abs().mean()
+        row[name] = costs(painted, photograph, goal, train)
+        row[name]["stability"] = float(changed / (noisy - photograph).abs().mean())
+        cut = style_patches(painted[0], 32, side=64)
+        real = style_patches(read_style(train.style, side=train.style_side), 32, side=64)
+        row[name]["patches"] = sliced_wasserstein(real, cut, patches=32, directions=128).mean
+        if arguments.shown:
+            write_picture(
+                to_picture(as_bytes(painted[0])),
+                Path(arguments.shown) / f"{Path(picture.path).stem}-{name}.png",
+            )
     return row
 
 
@@ -189,8 +202,15 @@ def main() -> None:
         if number >= arguments.limit:
             break
         key = f"{Path(picture.path or str(number)).name}"
-        if key not in rows:
-            torch.manual_seed(0)
+        torch.manual_seed(0)
+        if key in rows:  # a second network may be new
+            new = {name: model for name, model in models.items() if name not in rows[key]}
+            photograph = (
+                middle(picture.pixels, short_side=arguments.side, crop=arguments.side)[None].float() / 255
+            )
+            rows[key] |= painted_by(new, picture, photograph, goal, train, arguments)
+            out.write_text(json.dumps(rows, indent=1))
+        else:
             rows[key] = row_of(picture, models, goal, train, arguments)
             out.write_text(json.dumps(rows, indent=1))
             print(f"{key}: {rows[key]['network']['total']:.3f}, slow {rows[key]['slow']}", flush=True)
