@@ -137,7 +137,7 @@ PRESETS = {
     "video": (SMALL, Train(temporal=10.0), SMALL_FIT),
     "gan": (
         SMALL,
-        Train(adversarial=1.0, penalty=1.0, monitor="content"),
+        Train(adversarial=1.0),
         replace(SMALL_FIT, learning_rate=1e-3),
     ),
     "paper": (PAPER, PAPER_TRAIN, FIT),
