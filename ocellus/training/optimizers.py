@@ -72,5 +72,5 @@ def make_optimizer(
     """
     groups = parameter_groups(network.named_parameters(), settings, stage=stage)
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas)
+        return torch.optim.SGD(groups, lr=settings.learning_rate, momentum=0.9, fused=True)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
