@@ -30,7 +30,7 @@ def test_restyle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ([], 2, "is there already"),
         (["--out", str(tmp_path / "a.png"), "--steps", "0"], 2, "make no sense: at least 0 and 1"),
         (["--out", str(tmp_path / "a.png"), "--side", "4000"], 2, "its longer side would have 6000 pixels"),
-        (["--out", str(tmp_path / "b.png"), "--side", "-1"], 2, "0 or more"),
+        (["--out", str(tmp_path / "b.png"), "--side", "-1"], 2, "at least 0 and 1"),
         (["--out", str(tmp_path / "c.png"), "--style", str(tmp_path / "no.jpg")], 1, "no.jpg"),
         (["--out", str(tmp_path / "d.png"), "--loss-network", str(photo)], 1, "photo.png"),
     ):
